@@ -1,0 +1,241 @@
+"""Does the loop refine the starter? `python -m benchmarks.starter [--quick] [--out FOLDER]`
+
+Three seeds of four iterations with the product's defaults, then positives only (sft) and DPO
+only on the very pairs and number of steps of each seed's first iteration. Resumable: the same
+command goes on where it stopped.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+
+from codelutra.grading import grade_samples
+
+from benchmarks.claims import Claim, finish
+from codelutra import phases
+from codelutra.config import RefineConfig, home
+from codelutra.evaluation import paired_gain, pass_at_k
+from codelutra.generation import GenerationRequest, generate
+from codelutra.loop import refine, select_tasks
+from codelutra.models import resolve_model
+from codelutra.progress import ProgressBar
+from codelutra.records import Sample, VerdictKind
+from codelutra.run_folder import RunFolder
+from codelutra.sandbox import Sandbox
+from codelutra.tasks import Task, load_tasks
+
+T975 = {2: 4.303, 1: 12.706}  # Student's t, 95 % two-sided, by degrees of freedom
+
+
+@dataclass(frozen=True)
+class Plan:
+    seeds: int
+    iterations: int
+    max_train: int
+    max_heldout: int
+
+
+FULL = Plan(seeds=3, iterations=4, max_train=0, max_heldout=0)
+QUICK = Plan(seeds=1, iterations=2, max_train=160, max_heldout=200)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, two short iterations")
+    parser.add_argument("--out", type=Path, help="where the runs are kept")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else FULL
+    out = options.out or home() / "benchmarks" / ("starter-quick" if options.quick else "starter")
+    tasks = load_tasks("starter")
+    runs = []
+    with ProgressBar() as bar:
+        for seed in range(plan.seeds):
+            run = _run(out / f"seed-{seed}", plan, seed, tasks, bar, mode="dual")
+            refine(run, select_tasks(tasks, run.config))
+            runs.append(run)
+        _print_rounds(runs, plan)
+        sampled = [_sampled(run, tasks, plan) for run in runs]
+        methods = {mode: _ablation(out, plan, mode, runs, tasks, bar) for mode in ("sft", "dpo")}
+    _print_methods({"dual": runs, **methods})
+    return finish(_claims(runs, sampled, plan))
+
+
+def _run(
+    folder: Path, plan: Plan, seed: int, tasks: Sequence[Task], bar: ProgressBar, mode: str
+) -> RunFolder:
+    config = RefineConfig.for_model(
+        "starter",
+        seed=seed,
+        iterations=plan.iterations if mode == "dual" else 1,
+        max_train=plan.max_train,
+        max_heldout=plan.max_heldout,
+        training={"mode": mode},
+    )
+    return RunFolder(folder, config, bar.report)
+
+
+def _sampled(
+    run: RunFolder, tasks: Sequence[Task], plan: Plan
+) -> tuple[list[Sample], list[Sample]]:
+    """Ten programs a held-out task at temperature 1 from the base and from the last policy."""
+    base = _draw(run, tasks, 0)
+    return base, _draw(run, tasks, plan.iterations)
+
+
+def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int) -> list[Sample]:
+    kept = RunFolder(run.folder / "sampled", run.config)
+    heldout = [t for t in select_tasks(tasks, run.config) if t.split == "heldout"]
+    adapter = run.adapter(iteration)
+    sampling = run.config.sampling
+    done = {s.task_id for s in kept.samples(iteration, "heldout") if s.index == 9}
+    for samples in generate(
+        heldout,
+        GenerationRequest(10, 1.0, 1.0, sampling.max_new_tokens, 1_000 + run.config.seed),
+        policy={
+            "backend": run.config.generation.model_dump(),
+            "model": resolve_model("starter"),
+            "adapter": adapter.path if adapter else "",
+        },
+        batch_size=sampling.batch_size,
+        done=done,
+        log=run.folder / "logs" / "sampled.log",
+        should_stop=lambda: False,
+    ):
+        kept.add_samples(iteration, "heldout", samples)
+    ungraded = [s for s in kept.samples(iteration, "heldout") if s.verdict is None]
+    with Sandbox(run.config.sandbox) as sandbox:
+        by_id = {task.task_id: task for task in heldout}
+        kept.add_verdicts(iteration, "heldout", grade_samples(by_id, ungraded, sandbox))
+    return kept.samples(iteration, "heldout")
+
+
+def _ablation(
+    out: Path,
+    plan: Plan,
+    mode: str,
+    runs: Sequence[RunFolder],
+    tasks: Sequence[Task],
+    bar: ProgressBar,
+) -> list[RunFolder]:
+    """The first iteration again from the same samples and pairs, with another loss."""
+    ablations = []
+    for seed, run in enumerate(runs):
+        other = _run(out / f"seed-{seed}-{mode}", plan, seed, tasks, bar, mode)
+        other.add_pairs(1, run.pairs(1) or [])
+        mine = select_tasks(tasks, other.config)
+        phases.train(other, mine, 1)
+        phases.evaluate(other, mine, 1)
+        ablations.append(other)
+    return ablations
+
+
+def _correct(run: RunFolder, iteration: int) -> list[bool]:
+    samples = sorted(run.samples(iteration, "heldout"), key=lambda s: s.task_id)
+    return [_is(s, VerdictKind.CORRECT) for s in samples]
+
+
+def _is(sample: Sample, kind: VerdictKind) -> bool:
+    return sample.verdict is not None and sample.verdict.kind is kind
+
+
+def _share(samples: Sequence[Sample], kind: VerdictKind) -> float:
+    return mean(_is(s, kind) for s in samples)
+
+
+def _pass_at_10(samples: Sequence[Sample]) -> float:
+    correct: dict[str, int] = {}
+    for sample in samples:
+        correct[sample.task_id] = correct.get(sample.task_id, 0) + _is(sample, VerdictKind.CORRECT)
+    return mean(pass_at_k(10, c, 10) for c in correct.values())
+
+
+def _print_rounds(runs: Sequence[RunFolder], plan: Plan) -> None:
+    print("\nseed  round  pass@1 [95 %]            n    gain [paired 95 %]       syntax (train")
+    print("                                                                   samples, n)    pairs")
+    for seed, run in enumerate(runs):
+        base = _correct(run, 0)
+        for number in range(plan.iterations + 1):
+            scores = run.scores(number)
+            assert scores
+            gain, low, high = paired_gain(base, _correct(run, number))
+            drawn = run.samples(number + 1, "train") if number < plan.iterations else []
+            syntax = f"{_share(drawn, VerdictKind.SYNTAX_ERROR):6.1%} {len(drawn)}" if drawn else ""
+            print(
+                f"{seed:>4}  {number or 'base':>5}  {scores.pass_at_1:6.1%} "
+                f"[{scores.ci95[0]:.1%}, {scores.ci95[1]:.1%}]  {scores.num_tasks:>4}  "
+                f"{gain:+6.1%} [{low:+.1%}, {high:+.1%}]  {syntax:<13}"
+                f"{len(run.pairs(number) or []) if number else '':>6}"
+            )
+    _print_time(runs, plan)
+
+
+def _print_time(runs: Sequence[RunFolder], plan: Plan) -> None:
+    total = _seconds(runs, plan)
+    print("\nshare of an iteration's time, mean over all iterations")
+    for phase, seconds in total.items():
+        rounds = len(runs) * plan.iterations
+        print(f"  {phase:<9} {seconds / sum(total.values()):6.1%}  {seconds / rounds:7.1f} s")
+
+
+def _seconds(runs: Sequence[RunFolder], plan: Plan) -> dict[str, float]:
+    names = ("sample", "execute", "pair", "train", "evaluate")
+    rounds = [run.seconds(number) for run in runs for number in range(1, plan.iterations + 1)]
+    return {name: sum(r.get(name, 0.0) for r in rounds) for name in names}
+
+
+def _print_methods(methods: dict[str, list[RunFolder]]) -> None:
+    """One iteration on equal pairs and steps; differences paired over tasks and seeds."""
+    print("\nloss  pass@1 by seed           mean    minus dual [paired 95 %]   syntax errors")
+    dual = [c for run in methods["dual"] for c in _correct(run, 1)]
+    for mode, runs in methods.items():
+        scores = [run.scores(1) for run in runs]
+        each = "  ".join(f"{s.pass_at_1:6.1%}" for s in scores if s)
+        mine = [c for run in runs for c in _correct(run, 1)]
+        gain, low, high = paired_gain(dual, mine)
+        syntax = mean(s.syntax_error for s in scores if s)
+        print(
+            f"{mode:<5} {each:<24} {mean(mine):6.1%}  {gain:+6.1%} [{low:+.1%}, {high:+.1%}]"
+            f"   {syntax:6.1%}   (n = {len(mine)})"
+        )
+
+
+def _claims(
+    runs: Sequence[RunFolder], sampled: Sequence[tuple[list[Sample], list[Sample]]], plan: Plan
+) -> list[Claim]:
+    gains, best = [], 0.0
+    for run in runs:
+        scores = [run.scores(number) for number in range(plan.iterations + 1)]
+        accuracy = [s.pass_at_1 for s in scores if s]
+        gains.append(100 * (accuracy[-1] - accuracy[0]))
+        best = max(best, *accuracy)
+    base_scores = runs[0].scores(0)
+    assert base_scores
+    before = mean(_share(base, VerdictKind.SYNTAX_ERROR) for base, _ in sampled)
+    after = mean(_share(last, VerdictKind.SYNTAX_ERROR) for _, last in sampled)
+    if len(gains) > 1:
+        half = T975[len(gains) - 1] * stdev(gains) / sqrt(len(gains))
+        print(
+            f"\ngain {mean(gains):.1f} points, 95 % [{mean(gains) - half:.1f}, "
+            f"{mean(gains) + half:.1f}] over {len(gains)} seeds (Student's t)"
+        )
+    n = sum(len(base) for base, _ in sampled)
+    print(f"syntax errors of sampled held-out programs: {before:.1%} -> {after:.1%} (n = {n} each)")
+    spent = _seconds(runs, plan)
+    rest = 1 - (spent["sample"] + spent["train"]) / sum(spent.values())
+    return [
+        Claim("gain_points", mean(gains), floor=25),
+        Claim("syntax_error_ratio", after / before, ceiling=1 / 3),
+        Claim("base_pass_at_1", base_scores.pass_at_1, floor=0.25, ceiling=0.45),
+        Claim("base_pass_at_10", mean(_pass_at_10(base) for base, _ in sampled), floor=0.80),
+        Claim("base_syntax_error", before, floor=0.05),
+        Claim("best_pass_at_1", best, ceiling=0.95),
+        Claim("rest_of_iteration", rest, ceiling=0.10),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""The command line: the same engine without the web. Bad input: one line, exit code 2."""
+
+import argparse
+import errno
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from codelutra import __version__
+from codelutra.config import STARTER, RefineConfig, home
+from codelutra.errors import CodeLutraError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        return code
+    except CodeLutraError as error:
+        return _fail(str(error))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _fail(
+                f"the disk is full ({error.filename or home()}): free some space, then "
+                "run the same command again; what is finished is kept"
+            )
+        return _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m codelutra", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_refine(commands)
+    _add_judge(commands)
+    _add_tasks(commands)
+    worker = commands.add_parser("worker", help="run queued refinements until stopped")
+    worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")
+    worker.set_defaults(run=_worker)
+    doctor = commands.add_parser("doctor", help="what this machine can do, and what is missing")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_refine(commands: Any) -> None:
+    refine = commands.add_parser("refine", help="sample, execute, pair, train, evaluate, repeat")
+    refine.add_argument("--tasks", default=STARTER, help="a task set's name or a JSONL file")
+    refine.add_argument("--model", default=STARTER, help="starter, a Hub id or a folder")
+    for name in ("iterations", "seed", "max-train", "max-heldout"):
+        field = RefineConfig.model_fields[name.replace("-", "_")]
+        refine.add_argument(f"--{name}", type=int, help=field.description)
+    refine.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="any other setting, e.g. --set training.mode=dpo (repeatable)",
+    )
+    refine.add_argument("--out", type=Path, help="the run's folder (default: by its settings)")
+    refine.add_argument("--json", type=Path, help="write the summary here")
+    refine.set_defaults(run=_refine)
+
+
+def _add_judge(commands: Any) -> None:
+    judge = commands.add_parser("judge", help="execute and grade a file of completions")
+    judge.add_argument("--tasks", required=True, help="a task set's name or a JSONL file")
+    judge.add_argument("--predictions", required=True, type=Path, help="JSONL: task_id, completion")
+    judge.add_argument("--out", required=True, type=Path, help="verdicts, one JSON object a line")
+    judge.set_defaults(run=_judge)
+
+
+def _add_tasks(commands: Any) -> None:
+    tasks = commands.add_parser("tasks", help="task sets").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    listing = tasks.add_parser("list", help="the task sets by name")
+    listing.set_defaults(run=_tasks_list)
+    check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
+    check.add_argument("name", help="a task set's name or a JSONL file")
+    check.set_defaults(run=_tasks_check)
+
+
+def config_from(options: argparse.Namespace) -> RefineConfig:
+    """The configuration that the options name; raises ValidationError or CodeLutraError."""
+    changes: dict[str, Any] = {"tasks": options.tasks}
+    for name in ("iterations", "seed", "max_train", "max_heldout"):
+        if (value := getattr(options, name)) is not None:
+            changes[name] = value
+    for setting in options.settings:
+        path, separator, value = setting.partition("=")
+        if not separator:
+            raise CodeLutraError(f"--set {setting}: write NAME=VALUE, e.g. training.mode=dpo")
+        target = changes
+        *parents, leaf = path.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[leaf] = value
+    return RefineConfig.for_model(options.model, **changes)
+
+
+def _refine(options: argparse.Namespace) -> int:
+    from codelutra.loop import refine, select_tasks
+    from codelutra.models import check_model
+    from codelutra.progress import ProgressBar
+    from codelutra.run_folder import RunFolder
+    from codelutra.summary import run_summary
+    from codelutra.tasks import load_tasks
+
+    config = config_from(options)
+    tasks = select_tasks(load_tasks(config.tasks), config)
+    check_model(config.model)
+    with ProgressBar() as bar:
+        ledger = RunFolder(options.out or _default_folder(config), config, bar.report)
+        print(f"run folder: {ledger.folder}", file=sys.stderr)
+        refine(ledger, tasks)
+    summary = run_summary(ledger)
+    if options.json:
+        options.json.write_text(json.dumps(summary, indent=1) + "\n")
+    _print_table(summary)
+    return 0
+
+
+def _default_folder(config: RefineConfig) -> Path:
+    """One folder per configuration: the same command finds its own unfinished run."""
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+    return home() / "cli" / digest
+
+
+def _print_table(summary: dict[str, Any]) -> None:
+    print("iteration  held-out pass@1 [95 % interval]     n  syntax errors  pairs  seconds")
+    rows = [{"iteration": 0, "heldout": summary["base"]}, *summary["iterations"]]
+    for row in rows:
+        held = row["heldout"]
+        low, high = held["ci95"]
+        seconds = sum(row.get("seconds", {}).values())
+        print(
+            f"{row['iteration'] or 'base':>9}  {held['pass@1']:>7.1%} [{low:.1%}, {high:.1%}]"
+            f"{held['n']:>14}  {held['syntax_error']:>13.1%}  {row.get('pairs', 0):>5}"
+            f"  {seconds:>7.0f}"
+        )
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from codelutra.judge import judge
+    from codelutra.tasks import load_tasks
+
+    tasks = {task.task_id: task for task in load_tasks(options.tasks)}
+    broken = judge(tasks, options.predictions, options.out)
+    for message in broken:
+        print(f"error: {message}", file=sys.stderr)
+    return 2 if broken else 0
+
+
+def _tasks_list(options: argparse.Namespace) -> int:
+    from codelutra.tasks import list_task_sets, load_tasks
+
+    for name in list_task_sets():
+        tasks = load_tasks(name)
+        train = sum(task.split == "train" for task in tasks)
+        print(f"{name}\t{train} train\t{len(tasks) - train} held-out")
+    return 0
+
+
+def _tasks_check(options: argparse.Namespace) -> int:
+    from codelutra.tasks import load_tasks
+    from codelutra.tasks.health import check_golds
+
+    print(json.dumps(check_golds(load_tasks(options.name))))
+    return 0
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from codelutra.worker import main as work
+
+    code: int = work(home(), options.parent)
+    return code
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from codelutra.doctor import examine
+
+    findings = examine()
+    if options.json:
+        print(json.dumps([vars(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{'ok' if finding.ok else '--':>3}  {finding.name:<10} {finding.detail}")
+    return 0 if all(finding.ok or not finding.essential for finding in findings) else 2

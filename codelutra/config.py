@@ -1,0 +1,111 @@
+"""Every setting of a run: one frozen model a concern. Forms, CLI and docs read the descriptions."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STARTER = "starter"
+
+
+def home() -> Path:
+    """The folder that holds the database, run folders and caches (CODELUTRA_HOME)."""
+    return Path(os.environ.get("CODELUTRA_HOME") or Path.home() / ".codelutra").expanduser()
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SamplingConfig(Settings):
+    num_samples: int = Field(10, ge=1, le=200, description="programs per task, n (the paper)")
+    temperature: float = Field(1.0, ge=0, le=2, description="0 is greedy (ours; paper unknown)")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass (ours: off)")
+    max_new_tokens: int = Field(256, ge=1, description="longest completion, tokens (ours)")
+    batch_size: int = Field(200, ge=1, description="completions generated at once (ours)")
+
+
+class SandboxConfig(Settings):
+    timeout_s: float = Field(5.0, gt=0, description="CPU seconds a program may use (ours)")
+    memory_mb: int = Field(1024, ge=64, description="address space above the warm process, MB")
+    max_rows: int = Field(10_000, ge=1, description="rows fetched from one query (ours)")
+    workers: int = Field(0, ge=0, description="parallel sandboxes; 0 = one per CPU core")
+
+
+class PairingConfig(Settings):
+    max_pairs: int = Field(10, ge=1, description="pairs per task, K (the paper)")
+    gold_if_unsolved: bool = Field(
+        True, description="gold as chosen when no sample is correct (Iterative RPO, GSM8K)"
+    )
+
+
+class TrainingConfig(Settings):
+    mode: Literal["dual", "dpo", "sft"] = Field(
+        "dual", description="dual = DPO + NLL of the chosen; dpo and sft are the ablations"
+    )
+    beta: float = Field(0.1, gt=0, description="DPO temperature (Iterative RPO)")
+    sft_weight: float = Field(1.0, ge=0, description="weight of the NLL term (Iterative RPO)")
+    reference: Literal["previous", "base"] = Field(
+        "previous", description="frozen policy of the DPO term (Iterative RPO: previous)"
+    )
+    lora_rank: int = Field(16, ge=1, description="LoRA r (ours)")
+    lora_alpha: int = Field(32, ge=1, description="LoRA scale (ours)")
+    learning_rate: float = Field(5e-5, gt=0, description="AdamW peak (ours; paper unknown)")
+    epochs: int = Field(1, ge=1, description="passes over the pairs (one: the paper)")
+    batch_size: int = Field(8, ge=1, description="pairs per optimiser step (ours)")
+    max_length: int = Field(1024, ge=16, description="tokens; longer pairs are dropped, counted")
+
+
+class EvaluationConfig(Settings):
+    max_new_tokens: int = Field(256, ge=1, description="longest completion, tokens (ours)")
+    batch_size: int = Field(200, ge=1, description="completions generated at once (ours)")
+
+
+class TransformersBackend(Settings):
+    backend: Literal["transformers"] = "transformers"
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="auto: bfloat16 where the processor has it, else float32"
+    )
+
+
+class RefineConfig(Settings):
+    """Everything that decides what a run does; stored with it and never changed afterwards."""
+
+    tasks: str = Field(STARTER, min_length=1, description="task set: a name or a JSONL file")
+    model: str = Field(STARTER, min_length=1, description="starter, a Hub id or a local folder")
+    iterations: int = Field(4, ge=1, le=50, description="rounds of refinement (the paper: 4)")
+    seed: int = Field(0, ge=0, description="of sampling, pairing and training")
+    max_train: int = Field(0, ge=0, description="training tasks used; 0 = all")
+    max_heldout: int = Field(0, ge=0, description="held-out tasks used; 0 = all")
+    generation: TransformersBackend = TransformersBackend()
+    sampling: SamplingConfig = SamplingConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+    pairing: PairingConfig = PairingConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @classmethod
+    def for_model(cls, model: str, **changes: Any) -> "RefineConfig":
+        """The defaults that suit `model`, with `changes` (plain nested dicts) on top."""
+        defaults = MODEL_DEFAULTS.get(model, {})
+        return cls.model_validate(_merge(_merge({"model": model}, defaults), changes))
+
+
+# A 5M-parameter model from scratch needs a far larger step than a pretrained 8B one, and
+# its programs are short.
+MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
+    STARTER: {
+        "sampling": {"max_new_tokens": 96},
+        "evaluation": {"max_new_tokens": 96},
+        "training": {"learning_rate": 1e-3, "max_length": 512},
+    },
+}
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

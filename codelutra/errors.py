@@ -1,0 +1,29 @@
+"""Errors named for the boundary they cross. Each message says what, where and what to do."""
+
+
+class CodeLutraError(Exception):
+    """Anything a person can act on; printed as one line, exit code 2."""
+
+
+class TaskError(CodeLutraError):
+    """A task set is missing, empty or malformed."""
+
+
+class ModelError(CodeLutraError):
+    """A model cannot be found or loaded."""
+
+
+class GenerationError(CodeLutraError):
+    """The sampling phase failed."""
+
+
+class SandboxError(CodeLutraError):
+    """The sandbox itself failed; never used for a bad program."""
+
+
+class TrainingError(CodeLutraError):
+    """The training phase failed."""
+
+
+class StopRequested(CodeLutraError):
+    """Somebody paused or cancelled the run; what is finished is kept."""

@@ -1,0 +1,93 @@
+"""Sampling with transformers: runs anywhere, one prefill a prompt however many samples."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from codelutra.config import TransformersBackend
+from codelutra.errors import ModelError
+from codelutra.generation.backend import GenerationRequest
+
+
+class TransformersGenerator:
+    """Implements `Generator`. The adapter is merged: same policy, no LoRA cost a token."""
+
+    def __init__(self, config: TransformersBackend, model: str, adapter: str) -> None:
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+            policy = AutoModelForCausalLM.from_pretrained(model, dtype=_load_dtype(self.device))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"cannot load {model}: {str(error).strip().splitlines()[0]}"
+            ) from error
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        if adapter:
+            from peft import PeftModel
+
+            policy = PeftModel.from_pretrained(policy, adapter).merge_and_unload()
+        self.model: Any = policy.to(device=self.device, dtype=_run_dtype(config)).eval()
+
+    def generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
+        with torch.inference_mode():
+            return self._generate(prompts, request)
+
+    def _generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
+        torch.manual_seed(request.seed)
+        n = request.num_samples
+        encoded = self.tokenizer(list(prompts), return_tensors="pt", padding=True).to(self.device)
+        ids, mask = encoded["input_ids"], encoded["attention_mask"]  # (prompts, length)
+        cache = self._prefill(ids[:, :-1], mask[:, :-1])
+        cache.batch_repeat_interleave(n)
+        output = self.model.generate(
+            input_ids=ids.repeat_interleave(n, dim=0),
+            attention_mask=mask.repeat_interleave(n, dim=0),
+            past_key_values=cache,
+            max_new_tokens=request.max_new_tokens,
+            pad_token_id=self.tokenizer.pad_token_id,
+            **_decoding(request),
+        )
+        texts = self.tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
+        return [texts[start : start + n] for start in range(0, len(texts), n)]
+
+    def _prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
+        """Keys and values of all but the last prompt token, once per distinct prompt."""
+        cache = DynamicCache(config=self.model.config)
+        if ids.shape[1]:
+            positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+            self.model.model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache
+            )
+        return cache
+
+
+def _decoding(request: GenerationRequest) -> dict[str, Any]:
+    if request.temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {
+        "do_sample": True,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": 0,
+    }
+
+
+def _load_dtype(device: str) -> torch.dtype:
+    # On a CPU the adapter is merged in full precision before rounding once.
+    return torch.bfloat16 if device == "cuda" else torch.float32
+
+
+def _run_dtype(config: TransformersBackend) -> torch.dtype:
+    if config.dtype != "auto":
+        return {"bfloat16": torch.bfloat16, "float32": torch.float32}[config.dtype]
+    return torch.bfloat16 if has_fast_bfloat16() else torch.float32
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether bfloat16 is faster than float32 here: a GPU, or a CPU with the instructions."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,79 @@
+"""Grades a file of completions through the same sandbox as a run, in input order."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from codelutra.config import SandboxConfig
+from codelutra.errors import TaskError
+from codelutra.grading import grade_samples
+from codelutra.records import Sample
+from codelutra.sandbox import Sandbox
+from codelutra.tasks.task import Task
+
+ROWS_AT_ONCE = 500
+
+
+def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
+    """Write {"task_id", "index", "verdict", "detail", "seconds"} a row; returns broken rows.
+
+    `index` counts the rows of a task from 0. A broken row (a message with its line number) is
+    left out and the rest is graded.
+    """
+    broken: list[str] = []
+    samples = list(_samples(tasks, predictions, broken))
+    if not samples and not broken:
+        raise TaskError(f"{predictions} is empty: write one JSON object a line")
+    with (
+        out.open("w", encoding="utf-8") as file,
+        Sandbox(SandboxConfig()) as sandbox,
+        tqdm(desc="judge", total=len(samples)) as bar,
+    ):
+        for start in range(0, len(samples), ROWS_AT_ONCE):
+            batch = samples[start : start + ROWS_AT_ONCE]
+            verdicts = grade_samples(tasks, batch, sandbox)
+            for sample in batch:
+                verdict = verdicts[sample.key]
+                row = {
+                    "task_id": sample.task_id,
+                    "index": sample.index,
+                    "verdict": verdict.kind.value,
+                    "detail": verdict.detail,
+                    "seconds": round(verdict.seconds, 4),
+                }
+                file.write(json.dumps(row) + "\n")
+            bar.update(len(batch))
+    return broken
+
+
+def _samples(tasks: Mapping[str, Task], predictions: Path, broken: list[str]) -> Iterator[Sample]:
+    seen: Counter[str] = Counter()
+    with predictions.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            problem, row = _parse(line)
+            if not problem and row["task_id"] not in tasks:
+                problem = f"task_id {row['task_id']!r} is not in the task set"
+            if problem:
+                broken.append(f"{predictions}, line {number}: {problem}")
+                continue
+            yield Sample(row["task_id"], seen[row["task_id"]], row["completion"])
+            seen[row["task_id"]] += 1
+
+
+def _parse(line: str) -> tuple[str, dict[str, Any]]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"not JSON ({error.msg} at column {error.colno})", {}
+    if not isinstance(row, dict):
+        return "not a JSON object", {}
+    for field in ("task_id", "completion"):
+        if not isinstance(row.get(field), str):
+            return f"`{field}` is missing or no text", {}
+    return "", row

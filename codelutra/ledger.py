@@ -1,0 +1,52 @@
+"""Where a run's finished work is kept, so that a restarted run never does it twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from codelutra.config import RefineConfig
+from codelutra.records import Adapter, PreferencePair, Sample, SampleKey, Scores, Split, Verdict
+
+
+class Ledger(Protocol):
+    """One run's memory. Every `add_*` is idempotent: what is already there stays as it is.
+
+    `RunFolder` keeps it in files (command line, tests), the worker's `RunRows` in the database.
+    """
+
+    config: RefineConfig
+    folder: Path  # adapters and logs of this run
+
+    def samples(self, iteration: int, split: Split) -> list[Sample]: ...
+    def add_samples(self, iteration: int, split: Split, samples: Sequence[Sample]) -> None: ...
+    def add_verdicts(
+        self, iteration: int, split: Split, verdicts: Mapping[SampleKey, Verdict]
+    ) -> None: ...
+
+    def pairs(self, iteration: int) -> list[PreferencePair] | None:
+        """None until pairing is done; an empty list is a finished pairing without pairs."""
+        ...
+
+    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None: ...
+    def adapter(self, iteration: int) -> Adapter | None: ...
+    def add_adapter(self, iteration: int, adapter: Adapter) -> None: ...
+    def scores(self, iteration: int) -> Scores | None: ...
+    def add_scores(self, iteration: int, scores: Scores) -> None: ...
+
+    def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
+        """Add wall seconds to a phase (sample, execute, pair, train, evaluate)."""
+        ...
+
+    def seconds(self, iteration: int) -> dict[str, float]: ...
+
+    def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None: ...
+
+    def report(self, iteration: int, phase: str, done: int, total: int) -> None:
+        """Progress of the phase under way; may be called often."""
+        ...
+
+    def log(self, message: str) -> None: ...
+
+    def stop_requested(self) -> bool:
+        """True once somebody paused or cancelled; polled at least every half second."""
+        ...

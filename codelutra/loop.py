@@ -1,0 +1,54 @@
+"""The refinement loop of CodeLutra (arXiv 2411.05199), readable on one page.
+
+It knows no web, no worker and no database: what is finished lives in a `Ledger`, and `step`
+decides how a phase is run and recorded. Every phase first looks at what the ledger already
+holds, so any of them may be interrupted and called again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from codelutra import phases
+from codelutra.config import RefineConfig
+from codelutra.errors import TaskError
+from codelutra.ledger import Ledger
+from codelutra.tasks.task import Task
+
+Step = Callable[..., Any]
+
+
+def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
+    """The simplest `step`: run the phase now."""
+    return phase(*args)
+
+
+def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
+    """Score the base model, then refine it `iterations` times."""
+    step("0/evaluate", phases.evaluate, ledger, tasks, 0)
+    for iteration in range(1, ledger.config.iterations + 1):
+        refine_once(ledger, tasks, iteration, step)
+
+
+def refine_once(ledger: Ledger, tasks: Sequence[Task], iteration: int, step: Step = call) -> None:
+    """One iteration: sample, execute, pair, train, evaluate."""
+    step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration)
+    step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration)
+    step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
+    step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
+    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration)
+
+
+def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
+    """The tasks a run uses; a limited number is spread evenly over the set."""
+    chosen: list[Task] = []
+    for split, limit in (("train", config.max_train), ("heldout", config.max_heldout)):
+        part = [task for task in tasks if task.split == split]
+        if not part:
+            raise TaskError(f"task set {config.tasks} has no {split} tasks: mark some with `split`")
+        chosen += _spread(part, limit or len(part))
+    return chosen
+
+
+def _spread(tasks: list[Task], limit: int) -> list[Task]:
+    limit = min(limit, len(tasks))
+    return [tasks[position * len(tasks) // limit] for position in range(limit)]

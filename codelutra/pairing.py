@@ -1,0 +1,55 @@
+"""Correct and incorrect programs of one task become preference pairs."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+from codelutra.config import PairingConfig
+from codelutra.records import PreferencePair, Sample, VerdictKind
+from codelutra.tasks.task import Task
+
+
+def build_pairs(
+    tasks: Mapping[str, Task], samples: Iterable[Sample], config: PairingConfig, seed: int
+) -> list[PreferencePair]:
+    """At most `max_pairs` distinct (chosen, rejected) a task, drawn at random without return."""
+    by_task: dict[str, list[Sample]] = {task_id: [] for task_id in tasks}
+    for sample in samples:
+        by_task[sample.task_id].append(sample)
+    pairs: list[PreferencePair] = []
+    for task_id, task in tasks.items():
+        pairs += _task_pairs(task, by_task[task_id], config, random.Random(f"{seed}/{task_id}"))
+    return pairs
+
+
+def _task_pairs(
+    task: Task, samples: Sequence[Sample], config: PairingConfig, rng: random.Random
+) -> list[PreferencePair]:
+    correct = _distinct(s for s in samples if _kind(s) is VerdictKind.CORRECT)
+    wrong = _distinct(s for s in samples if _is_incorrect(s))
+    chosen: list[tuple[str, int | None]] = [(s.completion, s.index) for s in correct]
+    if not chosen and config.gold_if_unsolved:
+        chosen = [(task.gold, None)]
+    combinations = list(product(chosen, wrong))
+    rng.shuffle(combinations)
+    return [
+        PreferencePair(task.task_id, text, rejected.completion, index, rejected.index)
+        for (text, index), rejected in combinations[: config.max_pairs]
+    ]
+
+
+def _kind(sample: Sample) -> VerdictKind | None:
+    return sample.verdict.kind if sample.verdict else None
+
+
+def _is_incorrect(sample: Sample) -> bool:
+    # A harness error says nothing about the program.
+    return _kind(sample) not in (None, VerdictKind.CORRECT, VerdictKind.HARNESS_ERROR)
+
+
+def _distinct(samples: Iterable[Sample]) -> list[Sample]:
+    """The first sample of each text: duplicates would weight habits, not mistakes."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        first.setdefault(sample.completion.strip(), sample)
+    return list(first.values())

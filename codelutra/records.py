@@ -1,0 +1,82 @@
+"""What a run produces: samples, verdicts, pairs, adapters, scores. Plain data, no behaviour."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Split = Literal["train", "heldout"]
+SampleKey = tuple[str, int]  # (task_id, index)
+
+
+class VerdictKind(StrEnum):
+    """The label of a sample; the same words everywhere."""
+
+    CORRECT = "correct"
+    WRONG_RESULT = "wrong_result"
+    RUNTIME_ERROR = "runtime_error"
+    TIMEOUT = "timeout"
+    SYNTAX_ERROR = "syntax_error"
+    FORBIDDEN = "forbidden"
+    NO_CODE = "no_code"
+    HARNESS_ERROR = "harness_error"  # our fault: retried, never a label
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A kind, one line of evidence for a person, and the CPU seconds the program took."""
+
+    kind: VerdictKind
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion of one task; `(task_id, index)` is unique in an iteration's split.
+
+    In split `train` it was drawn from the policy *before* the iteration's training, in
+    `heldout` (index 0, greedy) from the policy *after* it. Iteration 0 is the base model.
+    """
+
+    task_id: str
+    index: int
+    completion: str
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> SampleKey:
+        return self.task_id, self.index
+
+
+@dataclass(frozen=True)
+class PreferencePair:
+    """A correct and an incorrect program of one task. `*_index` is None for the task's gold."""
+
+    task_id: str
+    chosen: str
+    rejected: str
+    chosen_index: int | None
+    rejected_index: int | None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """LoRA weights on disk; `parent` is the sha256 of the adapter they continue, '' for none."""
+
+    path: str
+    sha256: str
+    base_model: str
+    base_revision: str
+    reference: str
+    parent: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Held-out result of one policy. Shares are of graded samples (harness errors left out)."""
+
+    pass_at_1: float
+    ci95: tuple[float, float]
+    num_tasks: int
+    syntax_error: float
+    verdicts: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,169 @@
+"""A run kept in files: the ledger of the command line and the tests.
+
+One JSON object a line, appended and flushed; a line cut short by a crash is dropped when the
+folder is opened again, so what it held is done again.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codelutra.config import RefineConfig
+from codelutra.errors import CodeLutraError
+from codelutra.records import (
+    Adapter,
+    PreferencePair,
+    Sample,
+    SampleKey,
+    Scores,
+    Split,
+    Verdict,
+    VerdictKind,
+)
+
+Report = Callable[[int, str, int, int], None]
+
+
+class RunFolder:
+    """Implements `Ledger`. `report` is called with (iteration, phase, done, total)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: RefineConfig,
+        report: Report = lambda *_: None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self.report = report
+        self.stop_requested = stop_requested
+        folder.mkdir(parents=True, exist_ok=True)
+        self._check_config(folder / "config.json")
+
+    def _check_config(self, path: Path) -> None:
+        """A folder belongs to one configuration: mixing two would give untrue numbers."""
+        mine = self.config.model_dump(mode="json")
+        if not path.exists():
+            _replace(path, json.dumps(mine, indent=1))
+        elif json.loads(path.read_text()) != mine:
+            raise CodeLutraError(
+                f"{self.folder} holds a run with other settings: give another --out folder"
+            )
+
+    def _file(self, name: str, iteration: int) -> Path:
+        return self.folder / f"{name}-{iteration}.jsonl"
+
+    def samples(self, iteration: int, split: Split) -> list[Sample]:
+        rows = _read(self._file(f"samples-{split}", iteration))
+        verdicts = {
+            (row["task_id"], row["index"]): Verdict(
+                VerdictKind(row["kind"]), row["detail"], row["seconds"]
+            )
+            for row in _read(self._file(f"verdicts-{split}", iteration))
+        }
+        samples = [Sample(row["task_id"], row["index"], row["completion"]) for row in rows]
+        return [Sample(*s.key, s.completion, verdicts.get(s.key)) for s in samples]
+
+    def add_samples(self, iteration: int, split: Split, samples: Sequence[Sample]) -> None:
+        known = {sample.key for sample in self.samples(iteration, split)}
+        rows = [
+            {"task_id": s.task_id, "index": s.index, "completion": s.completion}
+            for s in samples
+            if s.key not in known
+        ]
+        _append(self._file(f"samples-{split}", iteration), rows)
+
+    def add_verdicts(
+        self, iteration: int, split: Split, verdicts: Mapping[SampleKey, Verdict]
+    ) -> None:
+        known = {s.key for s in self.samples(iteration, split) if s.verdict}
+        rows = [
+            {"task_id": key[0], "index": key[1], **asdict(verdict)}
+            for key, verdict in verdicts.items()
+            if key not in known
+        ]
+        _append(self._file(f"verdicts-{split}", iteration), rows)
+
+    def pairs(self, iteration: int) -> list[PreferencePair] | None:
+        path = self._file("pairs", iteration)
+        return [PreferencePair(**row) for row in _read(path)] if path.exists() else None
+
+    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None:
+        path = self._file("pairs", iteration)
+        if not path.exists():
+            _replace(path, "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs))
+
+    def adapter(self, iteration: int) -> Adapter | None:
+        row = self._value("adapter", iteration)
+        return Adapter(**row) if row else None
+
+    def add_adapter(self, iteration: int, adapter: Adapter) -> None:
+        self._set_value("adapter", iteration, asdict(adapter))
+
+    def scores(self, iteration: int) -> Scores | None:
+        row = self._value("scores", iteration)
+        return Scores(**{**row, "ci95": tuple(row["ci95"])}) if row else None
+
+    def add_scores(self, iteration: int, scores: Scores) -> None:
+        self._set_value("scores", iteration, asdict(scores))
+
+    def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
+        _append(self._file("seconds", iteration), [{"phase": phase, "seconds": seconds}])
+
+    def seconds(self, iteration: int) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for row in _read(self._file("seconds", iteration)):
+            total[row["phase"]] = total.get(row["phase"], 0.0) + row["seconds"]
+        return total
+
+    def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
+        _append(self._file("training", iteration), [{"step": step, **metrics}])
+
+    def log(self, message: str) -> None:
+        with (self.folder / "run.log").open("a", encoding="utf-8") as file:
+            file.write(message + "\n")
+
+    def _value(self, name: str, iteration: int) -> dict[str, Any] | None:
+        path = self.folder / f"{name}-{iteration}.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def _set_value(self, name: str, iteration: int, value: dict[str, Any]) -> None:
+        path = self.folder / f"{name}-{iteration}.json"
+        if not path.exists():
+            _replace(path, json.dumps(value))
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    # A last line without its newline was cut short by a crash.
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+def _append(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    _drop_cut_line(path)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _drop_cut_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write all or nothing."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

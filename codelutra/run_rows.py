@@ -1,0 +1,208 @@
+"""A run kept in the database: the ledger of the worker."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from codelutra.config import RefineConfig
+from codelutra.records import (
+    Adapter,
+    PreferencePair,
+    Sample,
+    SampleKey,
+    Scores,
+    Split,
+    Verdict,
+    VerdictKind,
+)
+from storage import db, jobs, models, queries, recording
+
+ROWS_AT_ONCE = 1000
+REPORT_S = 0.5
+STOP_POLL_S = 0.4
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class RunRows:
+    """Implements `Ledger` for one attempt of a run."""
+
+    def __init__(self, run_id: int, workflow_id: str) -> None:
+        with db.open_session() as session:
+            run = queries.get_run(session, run_id=run_id)
+        assert run is not None, f"{workflow_id} has no run"
+        self.run_id = run_id
+        self.workflow_id = workflow_id
+        self.config = RefineConfig.model_validate(run.config)
+        self.folder: Path = db.current().home / "runs" / str(run_id)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._ids: dict[int, int] = {}
+        self._reported: tuple[int, str] | None = None  # iteration and phase
+        self._reported_at = 0.0
+        self._polled_at = 0.0
+        self._stopped = False
+
+    def samples(self, iteration: int, split: Split) -> list[Sample]:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            rows = queries.samples(session, iteration_id=iteration_id, split=split)
+        return [_sample(row) for row in rows]
+
+    def add_samples(self, iteration: int, split: Split, samples: Sequence[Sample]) -> None:
+        iteration_id = self._id(iteration)
+        for chunk in _chunks(samples):
+            rows = [
+                {
+                    "task_id": sample.task_id,
+                    "index": sample.index,
+                    "completion": sample.completion,
+                    **_verdict_row(sample.verdict),
+                }
+                for sample in chunk
+            ]
+            with db.open_session() as session:
+                recording.add_samples(session, iteration_id=iteration_id, split=split, rows=rows)
+
+    def add_verdicts(
+        self, iteration: int, split: Split, verdicts: Mapping[SampleKey, Verdict]
+    ) -> None:
+        iteration_id = self._id(iteration)
+        for chunk in _chunks(list(verdicts.items())):
+            rows = [
+                {"task_id": task_id, "index": index, **_verdict_row(verdict)}
+                for (task_id, index), verdict in chunk
+            ]
+            with db.open_session() as session:
+                recording.add_verdicts(session, iteration_id=iteration_id, split=split, rows=rows)
+
+    def pairs(self, iteration: int) -> list[PreferencePair] | None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            row = session.get_one(models.Iteration, iteration_id)
+            if row.paired_at is None:
+                return None
+            rows = queries.pairs(session, iteration_id=iteration_id)
+        return [
+            PreferencePair(r.task_id, r.chosen, r.rejected, r.chosen_index, r.rejected_index)
+            for r in rows
+        ]
+
+    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            rows = [asdict(pair) for pair in pairs]
+            recording.add_pairs(session, iteration_id=iteration_id, rows=rows)
+
+    def adapter(self, iteration: int) -> Adapter | None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            row = queries.adapter(session, iteration_id=iteration_id)
+        return Adapter(**row.model_dump(exclude={"iteration_id"})) if row else None
+
+    def add_adapter(self, iteration: int, adapter: Adapter) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            recording.add_adapter(session, iteration_id=iteration_id, row=asdict(adapter))
+
+    def scores(self, iteration: int) -> Scores | None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            row = session.get_one(models.Iteration, iteration_id)
+        if row.pass_at_1 is None:
+            return None
+        assert row.ci_low is not None
+        assert row.ci_high is not None
+        assert row.num_tasks is not None
+        assert row.syntax_error is not None
+        interval = (row.ci_low, row.ci_high)
+        return Scores(row.pass_at_1, interval, row.num_tasks, row.syntax_error, row.verdicts or {})
+
+    def add_scores(self, iteration: int, scores: Scores) -> None:
+        iteration_id = self._id(iteration)
+        row = asdict(scores)
+        row["ci_low"], row["ci_high"] = row.pop("ci95")
+        with db.open_session() as session:
+            recording.add_scores(session, iteration_id=iteration_id, row=row)
+
+    def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            recording.add_seconds(session, iteration_id=iteration_id, phase=phase, seconds=seconds)
+
+    def seconds(self, iteration: int) -> dict[str, float]:
+        with db.open_session() as session:
+            return queries.phase_seconds(session, run_id=self.run_id).get(iteration, {})
+
+    def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            recording.add_training_step(
+                session, iteration_id=iteration_id, step=step, metrics=metrics
+            )
+
+    def report(self, iteration: int, phase: str, done: int, total: int) -> None:
+        """Kept at most twice a second, and always at a phase's start and end."""
+        is_new = self._reported != (iteration, phase)
+        now = time.monotonic()
+        if not is_new and done < total and now - self._reported_at < REPORT_S:
+            return
+        with db.open_session() as session:
+            recording.set_progress(
+                session,
+                run_id=self.run_id,
+                iteration=iteration,
+                phase=phase,
+                done=done,
+                total=total,
+                new=is_new,
+            )
+        self._reported, self._reported_at = (iteration, phase), now
+
+    def log(self, message: str, trace: str = "") -> None:
+        """A line for people; `trace` goes to the run's log file alone."""
+        log.info("run %d: %s", self.run_id, message)
+        with db.open_session() as session:
+            queries.add_log(session, run_id=self.run_id, message=message)
+        with (self.folder / "run.log").open("a", encoding="utf-8", errors="replace") as file:
+            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z", message, file=file)
+            file.write(trace)
+
+    def stop_requested(self) -> bool:
+        now = time.monotonic()
+        if not self._stopped and now - self._polled_at >= STOP_POLL_S:
+            self._polled_at = now
+            self._stopped = jobs.is_stopped(self.workflow_id)
+        return self._stopped
+
+    def _id(self, iteration: int) -> int:
+        if iteration not in self._ids:
+            with db.open_session() as session:
+                self._ids[iteration] = recording.ensure_iteration(
+                    session, run_id=self.run_id, number=iteration
+                )
+        return self._ids[iteration]
+
+
+def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {"verdict": None, "detail": "", "seconds": 0.0}
+    return {
+        "verdict": verdict.kind.value,
+        "detail": verdict.detail,
+        "seconds": verdict.seconds,
+    }
+
+
+def _sample(row: models.Sample) -> Sample:
+    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds) if row.verdict else None
+    return Sample(row.task_id, row.index, row.completion, verdict)
+
+
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]

@@ -1,0 +1,34 @@
+"""What goes into the sandbox and what comes out. The gold is in neither."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from codelutra.tasks.task import TaskKind
+
+Outcome = Literal[
+    "ok", "syntax_error", "runtime_error", "timeout", "forbidden", "harness_error"
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Untrusted `source` and the trusted inputs it runs on."""
+
+    kind: TaskKind
+    source: str
+    database: str = ""
+    setup: str = ""
+    answer: str = "result"
+
+
+@dataclass(frozen=True)
+class ExecutionResult:
+    """What the sandbox saw: on `ok` the decoded value, else one line of evidence.
+
+    `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time.
+    """
+
+    outcome: Outcome
+    value: Any = None
+    detail: str = ""
+    seconds: float = 0.0

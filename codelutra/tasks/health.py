@@ -1,0 +1,50 @@
+"""Runs every gold program before anyone trusts an accuracy."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from tqdm import tqdm
+
+from codelutra.config import SandboxConfig
+from codelutra.grading import grade, has_no_data
+from codelutra.records import VerdictKind
+from codelutra.sandbox import Program, Sandbox
+from codelutra.tasks.task import Task
+
+
+def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
+    """Run each gold twice; `gold_failed` has ids and reasons, the other lists have ids."""
+    started = monotonic()
+    programs = [gold_program(task) for task in tasks]
+    with (
+        Sandbox(SandboxConfig()) as sandbox,
+        tqdm(desc="golds", total=2 * len(programs)) as bar,
+    ):
+        first = sandbox.execute(programs, on_done=lambda done: _show(bar, done))
+        again = sandbox.execute(programs, on_done=lambda done: _show(bar, len(tasks) + done))
+    failed = [
+        {"task_id": task.task_id, "reason": f"{result.outcome}: {result.detail}"}
+        for task, result in zip(tasks, first, strict=True)
+        if result.outcome != "ok"
+    ]
+    runs = [(t, a, b) for t, a, b in zip(tasks, first, again, strict=True) if a.outcome == "ok"]
+    return {
+        "tasks": len(tasks),
+        "gold_ok": len(runs),
+        "gold_failed": failed,
+        "empty_gold": [task.task_id for task, result, _ in runs if has_no_data(result)],
+        "nondeterministic": [
+            task.task_id for task, a, b in runs if grade(task, b, a).kind is not VerdictKind.CORRECT
+        ],
+        "seconds": round(monotonic() - started, 2),
+    }
+
+
+def gold_program(task: Task) -> Program:
+    """The gold as the sandbox runs it."""
+    return Program(task.kind, task.gold, task.database, task.setup, task.answer)
+
+
+def _show(bar: Any, done: int) -> None:
+    bar.update(done - bar.n)

@@ -1,0 +1,47 @@
+"""Own task sets: one JSON object a line, the fields of `Task`; nothing is loaded by halves."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from codelutra.errors import TaskError
+from codelutra.tasks.task import Task
+
+
+def load_jsonl(path: Path) -> list[Task]:
+    """All tasks of `path`; database paths are relative to the file. Raises TaskError by line."""
+    tasks: dict[str, Task] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        task = _parse(line, where=f"{path}, line {number}", folder=path.parent)
+        if task.task_id in tasks:
+            raise TaskError(f"{path}, line {number}: task_id {task.task_id!r} appears twice")
+        tasks[task.task_id] = task
+    if not tasks:
+        raise TaskError(f"{path}: no tasks in it; write one JSON object a line")
+    return list(tasks.values())
+
+
+def _parse(line: str, *, where: str, folder: Path) -> Task:
+    try:
+        task = Task.model_validate(json.loads(line))
+    except json.JSONDecodeError as error:
+        raise TaskError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the line"
+        raise TaskError(f"{where}: {field}: {first['msg']}") from error
+    if task.kind != "sql":
+        return task
+    if not task.database:
+        raise TaskError(f"{where}: a sql task needs `database`, the path of its SQLite file")
+    database = (folder / task.database).resolve()
+    if not database.is_file():
+        raise TaskError(f"{where}: database {database} is missing")
+    return task.model_copy(update={"database": str(database)})

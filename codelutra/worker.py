@@ -1,0 +1,236 @@
+"""The worker: runs queued refinements, one at a time, as durable DBOS workflows.
+
+Started by the app, or alone with `python -m codelutra worker`. Every step of a run is recorded,
+and every step looks at the run's rows first: a worker that was killed goes on where it was.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from dbos import DBOS, DBOSConfig
+from dbos import error as dbos_error
+from sqlalchemy.exc import DBAPIError
+
+from codelutra.errors import CodeLutraError, StopRequested
+from codelutra.ledger import Ledger
+from codelutra.loop import Step, refine, select_tasks
+from codelutra.run_rows import RunRows
+from codelutra.tasks import load_tasks
+from storage import db, jobs
+from storage.lock import WorkerLock, find_worker
+
+LOG_BYTES = 5_000_000
+POLL_S = 1.0
+DATABASE_RETRY_S = 2.0
+# Deaths of the worker in one attempt before the run is given up as the cause of them.
+MAX_DEATHS = 100
+
+STOPPED = (
+    StopRequested,
+    dbos_error.DBOSWorkflowCancelledError,
+    dbos_error.DBOSWorkflowConflictIDError,
+)
+
+Refine = Callable[[Ledger, Step], None]
+
+log = logging.getLogger("codelutra.worker")
+_leaving = threading.Event()
+
+
+def refine_configured_tasks(ledger: Ledger, step: Step) -> None:
+    tasks = select_tasks(load_tasks(ledger.config.tasks), ledger.config)
+    refine(ledger, tasks, step=step)
+
+
+def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configured_tasks) -> int:
+    """Work until told to stop, or until idle once `parent_pid` is gone.
+
+    Returns 2 when the worker cannot start. Otherwise it ends the process itself: a workflow
+    under way has a thread of its own, and is continued by the next worker.
+    """
+    home = home.expanduser().absolute()
+    try:
+        with db.explained(home, db.database_url(home)):
+            lock = WorkerLock(home)
+        if not lock.acquire():
+            worker = find_worker(home)
+            pid = worker.pid if worker else "?"
+            print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
+            return 2
+        _log_to(home / "worker.log")
+        jobs.prepare(home)
+    except db.StorageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    os.environ["CODELUTRA_HOME"] = str(home)  # task sets and phase children look there
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    _launch(lock, run)
+    _wait(parent_pid)
+    _exit()
+
+
+def _launch(lock: WorkerLock, run: Refine) -> None:
+    config: DBOSConfig = {
+        "name": jobs.APPLICATION,
+        "system_database_url": db.current().url,
+        "system_database_engine": db.current().engine,
+        "application_version": jobs.VERSION,
+        "executor_id": "local",
+        "log_level": "WARNING",
+    }
+    DBOS(config=config)
+
+    @DBOS.workflow(name=jobs.WORKFLOW, max_recovery_attempts=MAX_DEATHS)
+    def refine_run(run_id: int) -> None:
+        workflow_id = DBOS.workflow_id
+        assert workflow_id
+        lock.show(workflow_id, is_executing=True)
+        try:
+            _refine_run(run_id, workflow_id, run)
+        finally:
+            lock.show(workflow_id, is_executing=False)
+
+    DBOS.launch()
+    log.info("worker %d started on %s", os.getpid(), db.current().home)
+    for workflow in jobs.unfinished():
+        if workflow.app_version != jobs.VERSION:
+            log.warning("%s is of another version: resume it by hand", workflow.workflow_id)
+
+
+def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
+    """One attempt of a run: the door at which every error becomes the run's one-line reason.
+
+    A stopped workflow stays CANCELLED whatever is raised here; DBOS notices itself when a step
+    of it ends, and then raises one of STOPPED.
+    """
+    ledger = RunRows(run_id, workflow_id)
+    try:
+        ledger.log(f"{workflow_id}: worker {os.getpid()} at work")
+        run(ledger, _run_step)
+        ledger.log("completed")
+    except STOPPED:
+        ledger.log("stopped; what is finished is kept")
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        _record_failure(ledger, reason, traceback.format_exc())
+        raise RuntimeError(reason) from None  # of a type that the web process can unpickle
+
+
+def _run_step(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    return DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+
+
+def _call_unless_leaving(function: Callable[..., Any], *args: Any) -> Any:
+    """A step that fails because this worker is ending must not be recorded as failed."""
+    try:
+        return function(*args)
+    except Exception:
+        while _leaving.is_set():
+            time.sleep(1)  # until the process is gone
+        raise
+
+
+def _reason(error: Exception) -> str:
+    database = db.current()
+    lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, CodeLutraError | db.StorageError) and lines[0]:
+        return lines[0]
+    return db.explain(error, database.home, database.url) or f"{type(error).__name__}: {lines[0]}"
+
+
+def _record_failure(ledger: RunRows, reason: str, trace: str) -> None:
+    """Waits for a database that cannot be written to (a full disk): the workflow's end is
+    written there too, and would be lost."""
+    log.error("run %d failed: %s\n%s", ledger.run_id, reason, trace)
+    while True:
+        try:
+            ledger.log(f"failed: {reason}", trace)
+            return
+        except (db.StorageError, DBAPIError, OSError) as error:
+            log.error("cannot record it yet: %s", error)
+            time.sleep(DATABASE_RETRY_S)
+
+
+def _wait(parent_pid: int | None) -> None:
+    parent = _process_start(parent_pid) if parent_pid else None
+    while not _leaving.wait(POLL_S):
+        is_orphan = parent_pid is not None and (
+            parent is None or _process_start(parent_pid) != parent
+        )
+        if is_orphan and not _has_work():
+            log.info("process %d is gone and nothing is queued", parent_pid)
+            return
+
+
+def _has_work() -> bool:
+    try:
+        return any(workflow.app_version == jobs.VERSION for workflow in jobs.unfinished())
+    except DBAPIError as error:
+        log.warning("cannot read the queue: %s", error)
+        return True
+
+
+def _process_start(pid: int) -> str | None:
+    """When the process was started (a reused id differs); None when it is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    _leaving.set()
+
+
+def _exit() -> NoReturn:
+    _leaving.set()
+    log.info("worker %d ends; what is under way continues with the next worker", os.getpid())
+    for group in _child_groups():
+        os.killpg(group, signal.SIGKILL)
+    logging.shutdown()
+    os._exit(0)
+
+
+def _child_groups() -> Iterator[int]:
+    """Process groups led by children of this process: the phases."""
+    for listing in Path("/proc/self/task").glob("*/children"):
+        for pid in listing.read_text().split():
+            try:
+                if os.getpgid(int(pid)) == int(pid):
+                    yield int(pid)
+            except ProcessLookupError:
+                continue
+
+
+def _log_to(path: Path) -> None:
+    """Everything to the rotating file, warnings of ours to stderr, DBOS's only to the file."""
+    file = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    console = logging.StreamHandler()
+    console.setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    dbos = logging.getLogger("dbos")
+    dbos.setLevel(logging.WARNING)
+    dbos.addHandler(file)
+    dbos.addFilter(_is_news)
+    dbos.propagate = False
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """DBOS logs a stack trace for every workflow that was stopped on purpose."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError)

@@ -1,0 +1,45 @@
+import pytest
+
+from codelutra.evaluation import paired_gain, pass_at_k, score, wilson_interval
+from codelutra.records import Sample, Verdict, VerdictKind
+
+
+def graded(*kinds: VerdictKind) -> list[Sample]:
+    return [Sample(f"t{i}", 0, "", Verdict(kind)) for i, kind in enumerate(kinds)]
+
+
+def test_a_harness_error_is_in_no_accuracy() -> None:
+    scores = score(graded(VerdictKind.CORRECT, VerdictKind.SYNTAX_ERROR, VerdictKind.HARNESS_ERROR))
+    assert (scores.pass_at_1, scores.syntax_error, scores.num_tasks) == (0.5, 0.5, 2)
+    assert scores.verdicts == {"correct": 1, "syntax_error": 1, "harness_error": 1}
+
+
+def test_nothing_graded_scores_zero_with_a_full_interval() -> None:
+    scores = score([])
+    assert (scores.pass_at_1, scores.ci95, scores.num_tasks) == (0.0, (0.0, 1.0), 0)
+
+
+def test_wilson_interval_of_the_textbook() -> None:
+    # 8 of 10: Brown, Cai and DasGupta (2001) give (0.490, 0.943).
+    assert wilson_interval(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    assert wilson_interval(0, 10)[0] == 0.0
+    assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
+
+
+def test_pass_at_k_is_the_chance_that_k_draws_hold_a_correct_one() -> None:
+    assert pass_at_k(10, 3, 1) == pytest.approx(0.3)
+    assert pass_at_k(4, 1, 2) == pytest.approx(0.5)
+    assert pass_at_k(10, 0, 10) == 0.0
+    assert pass_at_k(10, 9, 2) == 1.0
+    with pytest.raises(ValueError, match="pass@5 needs at least 5 samples"):
+        pass_at_k(4, 1, 5)
+
+
+def test_paired_gain_looks_at_the_same_tasks() -> None:
+    before = [False] * 50 + [True] * 50
+    after = [True] * 30 + [False] * 20 + [True] * 45 + [False] * 5
+    gain, low, high = paired_gain(before, after)
+    assert gain == pytest.approx(0.25)
+    assert 0 < low < gain < high
+    with pytest.raises(ValueError, match="same tasks"):
+        paired_gain([True], [])

@@ -1,0 +1,65 @@
+"""The arrows of the design: app -> pages -> storage, pages -> a few engine types, never back."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
+PAGES_MAY_IMPORT = {
+    "codelutra",
+    "codelutra.config",
+    "codelutra.errors",
+    "codelutra.models",
+    "codelutra.records",
+    "codelutra.tasks",
+    "codelutra.loop",
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, `from x import y` as x.y and x."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def files(*names: str) -> list[Path]:
+    found = [path for name in names for path in sorted((ROOT / name).rglob("*.py"))]
+    assert found, names
+    return found
+
+
+def top(module: str) -> str:
+    return module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", files("storage"), ids=str)
+def test_storage_imports_nothing_of_ours(path: Path) -> None:
+    assert not [m for m in imports(path) if top(m) in {"codelutra", "pages", "app", "gradio"}]
+
+
+@pytest.mark.parametrize("path", files("codelutra"), ids=str)
+def test_the_engine_knows_no_web_and_only_the_worker_knows_the_database(path: Path) -> None:
+    forbidden = {"gradio", "pages", "app"}
+    if path.name not in {"worker.py", "run_rows.py"}:  # the worker, and its ledger
+        forbidden |= {"storage", "sqlmodel", "sqlalchemy", "dbos"}
+    assert not [m for m in imports(path) if top(m) in forbidden]
+
+
+@pytest.mark.parametrize("path", [*files("pages"), ROOT / "app.py"], ids=str)
+def test_the_web_imports_no_model_library_and_only_light_parts_of_the_engine(path: Path) -> None:
+    for module in imports(path):
+        assert top(module) not in HEAVY
+        if top(module) == "codelutra":
+            assert module in PAGES_MAY_IMPORT
+
+
+@pytest.mark.parametrize("path", files("pages"), ids=str)
+def test_pages_never_import_the_app(path: Path) -> None:
+    assert "app" not in map(top, imports(path))

@@ -1,0 +1,79 @@
+"""Phase children: errors in one line, stopped at once, never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from codelutra.errors import GenerationError, StopRequested
+from codelutra.phase import run_phase
+
+
+def start(job: dict, log: Path, should_stop: Callable[[], bool] = lambda: False) -> list[dict]:
+    return list(run_phase("generate", job, log=log, should_stop=should_stop, error=GenerationError))
+
+
+def job(model: str) -> dict:
+    request = {"num_samples": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 4, "seed": 0}
+    backend = {"backend": "transformers"}
+    return {
+        "backend": backend,
+        "model": model,
+        "adapter": "",
+        "request": request,
+        "chunks": {str(i): ["SELECT"] for i in range(100_000)},
+    }
+
+
+def test_a_failing_phase_raises_one_line_and_logs_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match=f"cannot load {tmp_path}"):
+        start(job(str(tmp_path)), tmp_path / "log")
+    assert "Traceback" in (tmp_path / "log").read_text()
+
+
+def test_a_stop_kills_the_child_within_a_second(tiny_model: str, tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def should_stop() -> bool:
+        if psutil.Process().children():
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    with pytest.raises(StopRequested):
+        start(job(tiny_model), tmp_path / "log", should_stop)
+    assert time.monotonic() - asked[0] < 1.0
+    assert not psutil.Process().children()
+
+
+def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
+    script = (
+        "import json, sys; from pathlib import Path; from codelutra.phase import run_phase;"
+        "from codelutra.errors import GenerationError\n"
+        "for m in run_phase('generate', json.load(sys.stdin), log=Path(sys.argv[1]),"
+        " should_stop=lambda: False, error=GenerationError): print('up', flush=True)"
+    )
+    import json
+
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "log")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert parent.stdin
+    assert parent.stdout
+    with parent.stdin as stdin:
+        json.dump(job(tiny_model), stdin)
+    assert parent.stdout.readline() == "up\n"
+    (child,) = psutil.Process(parent.pid).children()
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    child.wait(timeout=5)
