@@ -40,6 +40,7 @@ def check_model(model: str) -> None:
 
 
 def _check_hub(model: str) -> None:
+    import httpx2  # the Hub client's own, whose errors it lets through
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
@@ -56,7 +57,7 @@ def _check_hub(model: str) -> None:
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"unknown model {model!r}, or a private one: {known}") from error
-    except OSError as error:  # every network failure of the Hub client is an OSError
+    except (OSError, httpx2.HTTPError) as error:
         raise ModelError(
             f"{model} is not on this machine and the Hub does not answer: {known}"
         ) from error

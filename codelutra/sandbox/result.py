@@ -5,9 +5,7 @@ from typing import Any, Literal
 
 from codelutra.tasks.task import TaskKind
 
-Outcome = Literal[
-    "ok", "syntax_error", "runtime_error", "timeout", "forbidden", "harness_error"
-]
+Outcome = Literal["ok", "syntax_error", "runtime_error", "timeout", "forbidden", "harness_error"]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Any
 from tqdm import tqdm
 
 from codelutra.config import SandboxConfig
-from codelutra.grading import grade, has_no_data
+from codelutra.grading import gold_program, grade
 from codelutra.records import VerdictKind
-from codelutra.sandbox import Program, Sandbox
+from codelutra.sandbox import ExecutionResult, Sandbox
+from codelutra.sandbox.sql_runner import Table
 from codelutra.tasks.task import Task
 
 
@@ -33,7 +34,7 @@ def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
         "tasks": len(tasks),
         "gold_ok": len(runs),
         "gold_failed": failed,
-        "empty_gold": [task.task_id for task, result, _ in runs if has_no_data(result)],
+        "empty_gold": [task.task_id for task, result, _ in runs if _is_empty(result)],
         "nondeterministic": [
             task.task_id for task, a, b in runs if grade(task, b, a).kind is not VerdictKind.CORRECT
         ],
@@ -41,9 +42,12 @@ def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
     }
 
 
-def gold_program(task: Task) -> Program:
-    """The gold as the sandbox runs it."""
-    return Program(task.kind, task.gold, task.database, task.setup, task.answer)
+def _is_empty(result: ExecutionResult) -> bool:
+    """No rows, no elements or no value: an answer that a wrong program gives by luck."""
+    value = result.value
+    if isinstance(value, Table):
+        return not value.rows
+    return value in (None, "") or (isinstance(value, list) and value[-1] == [])
 
 
 def _show(bar: Any, done: int) -> None:

@@ -1,117 +1,13 @@
-"""Compares a program's answer with the gold's. Pure; returns None when equal, else one line.
+"""Compares two Python answers. Pure; returns None when equal, else one line for a person.
 
-Answers are `Table` for SQL and checked nodes (`sandbox/decoding.py`) for Python: plain data, so
-no code of a program runs here.
+Answers are checked nodes (`sandbox/decoding.py`): plain data, so no code of a program runs here.
 """
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Sequence
 from typing import Any
 
+from codelutra.compare_tables import clip, count, floats_equal
 from codelutra.sandbox.decoding import Node
-from codelutra.sandbox.sql_runner import Table
-
-REL_TOL, ABS_TOL = 1e-6, 1e-9
-MAX_SEARCH = 2_000  # rows of one group tried against each other when sorting does not pair them
-MAX_SHOWN = 80  # characters of one value in a message
-Row = tuple[Any, ...]
-
-# --- SQL ---------------------------------------------------------------------------------
-
-
-def tables_difference(expected: Table, got: Table, ordered: bool) -> str | None:
-    """Positions count, names do not; a multiset of rows unless `ordered`."""
-    if expected.columns != got.columns:
-        return f"expected {count(expected.columns, 'column')}, got {got.columns}"
-    if len(expected.rows) != len(got.rows):
-        return f"expected {count(len(expected.rows), 'row')}, got {len(got.rows)}"
-    for number, (left, right) in enumerate(zip(expected.rows, got.rows, strict=True), 1):
-        if not rows_equal(left, right):
-            break
-    else:
-        return None
-    if not ordered:
-        return multiset_difference(expected.rows, got.rows)
-    difference = f"row {number}: expected {show_row(left)}, got {show_row(right)}"
-    if multiset_difference(expected.rows, got.rows) is None:
-        return f"wrong order; {difference}"
-    return difference
-
-
-def cells_equal(left: Any, right: Any) -> bool:
-    """SQLite values: numbers compare as numbers, everything else within its own type."""
-    kinds = type(left), type(right)
-    if kinds == (int, int):
-        return bool(left == right)
-    if kinds[0] in (int, float) and kinds[1] in (int, float):
-        return floats_equal(left, right)
-    return kinds[0] is kinds[1] and bool(left == right)
-
-
-def floats_equal(left: float, right: float) -> bool:
-    if math.isnan(left) or math.isnan(right):
-        return math.isnan(left) and math.isnan(right)
-    return math.isclose(left, right, rel_tol=REL_TOL, abs_tol=ABS_TOL)
-
-
-def rows_equal(left: Row, right: Row) -> bool:
-    return len(left) == len(right) and all(map(cells_equal, left, right))
-
-
-def multiset_difference(expected: Sequence[Row], got: Sequence[Row]) -> str | None:
-    """Takes out what is equal to the bit, then pairs the rest group by group within tolerance."""
-    left, right = Counter(map(typed, expected)), Counter(map(typed, got))
-    missing, extra = left - right, right - left
-    groups: dict[Row, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
-    for side, rows in enumerate((missing, extra)):
-        for row in rows.elements():
-            cells = tuple(cell for _, cell in row)
-            groups[fixed_part(cells)][side].append(cells)
-    for unpaired_left, unpaired_right in groups.values():
-        pair_off(unpaired_left, unpaired_right)
-    lost = next((sides[0][0] for sides in groups.values() if sides[0]), None)
-    found = next((sides[1][0] for sides in groups.values() if sides[1]), None)
-    if lost is None or found is None:  # equally many rows: both or neither
-        return None
-    return f"expected a row {show_row(lost)}, got {show_row(found)}"
-
-
-def typed(row: Row) -> Row:
-    """A key that keeps 1 and 1.0 apart; NaN cannot come out of SQLite."""
-    return tuple((type(cell), cell) for cell in row)
-
-
-def fixed_part(row: Row) -> Row:
-    """What must agree exactly in two rows that are equal within tolerance."""
-    return tuple("number" if type(cell) in (int, float) else (type(cell), cell) for cell in row)
-
-
-def pair_off(left: list[Row], right: list[Row]) -> None:
-    """Removes rows that are equal within tolerance from both lists."""
-    left.sort(key=rounded)
-    right.sort(key=rounded)
-    paired = [place for place, pair in enumerate(zip(left, right)) if rows_equal(*pair)]  # noqa: B905
-    for place in reversed(paired):
-        del left[place], right[place]
-    if len(left) > MAX_SEARCH:
-        return
-    for row in left[:]:  # rounding may have sorted two neighbours differently
-        match = next((place for place, other in enumerate(right) if rows_equal(row, other)), None)
-        if match is not None:
-            left.remove(row)
-            del right[match]
-
-
-def rounded(row: Row) -> Row:
-    return tuple(float(f"{cell:.5e}") for cell in row if type(cell) in (int, float))
-
-
-def show_row(row: Row) -> str:
-    return "(" + ", ".join("NULL" if cell is None else clip(repr(cell)) for cell in row) + ")"
-
-
-# --- Python ------------------------------------------------------------------------------
 
 
 def answers_difference(expected: Node, got: Node, where: str = "") -> str | None:
@@ -231,7 +127,8 @@ def arrays_difference(expected: Node, got: Node, where: str) -> str | None:
 def columns_difference(expected: Node, got: Node, where: str) -> str | None:
     """[kind, values] of equal meaning: same kind of dtype, same length, equal values."""
     if same_kind(expected[0]) != same_kind(got[0]):
-        return at(where, f"expected dtype {kind_name(expected[0])}, got {kind_name(got[0])}")
+        column = where.removesuffix("row").rstrip()
+        return at(column, f"expected dtype {kind_name(expected[0])}, got {kind_name(got[0])}")
     if len(expected[1]) != len(got[1]):
         return at(where, f"expected {count(len(expected[1]), 'value')}, got {len(got[1])}")
     if expected[0] in "biumM" and expected[1] == got[1]:
@@ -306,16 +203,32 @@ def columns_node_difference(expected: Node, got: Node, where: str) -> str | None
     return columns_difference(expected[1:], got[1:], f"{where}value")
 
 
-# --- words -------------------------------------------------------------------------------
-
-
 def at(where: str, text: str) -> str:
     return f"{where}: {text}" if where else text
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "frozenset": "{}"}
 
 
-def clip(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+def show(node: Node) -> str:
+    """A short readable form; only the beginning of what is long."""
+    if not isinstance(node, list):
+        return clip(repr(node))
+    tag = str(node[0])
+    if tag in BRACKETS:
+        first = ", ".join(map(show, node[1][:5])) + (", …" if len(node[1]) > 5 else "")
+        return clip(BRACKETS[tag][0] + first + BRACKETS[tag][1])
+    if tag == "dict":
+        items = [f"{show(key)}: {show(value)}" for key, value in node[1][:5]]
+        return clip("{" + ", ".join(items) + (", …" if len(node[1]) > 5 else "") + "}")
+    if tag == "ndarray":
+        return f"an array of shape {tuple(node[2])}"
+    if tag in ("series", "categorical"):
+        return f"a {tag} of {len(node[-1])}"
+    if tag == "frame":
+        return f"a frame of {len(node[2][1][0][1])} rows and {len(node[3])} columns"
+    if tag == "index":
+        return f"an index of {len(node[1][0][1])}"
+    if tag == "bytes":
+        return clip(repr(bytes.fromhex(node[1])))
+    return clip(" ".join([tag, *(show(part) for part in node[1:] if part is not None)]))

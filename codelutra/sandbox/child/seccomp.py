@@ -1,0 +1,158 @@
+"""The system calls a program's process may make: an allow-list as a seccomp filter.
+
+No process or thread, no socket, no signal to another, no write access to any file. A call that
+is not listed fails with EPERM; a foreign architecture (x32 as well) ends the process.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from dataclasses import dataclass
+
+import fences
+
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+KILL, ALLOW, ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
+LOAD, RETURN = 0x20, 0x06
+JUMP_EQUAL, JUMP_ABOVE, JUMP_AT_LEAST, JUMP_ANY_BIT = 0x15, 0x25, 0x35, 0x45
+NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+X32_BIT = 0x40000000
+WRITE_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
+CLONE3 = 435  # everywhere; ENOSYS makes the C library fall back to clone, which is denied
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An architecture's audit number and system calls; `openat` and `prlimit64` have rules."""
+
+    audit: int
+    openat: int
+    prlimit64: int
+    sendto: int
+    recvfrom: int
+    calls: str
+
+
+MACHINES = {
+    "x86_64": Machine(
+        audit=0xC000003E,
+        openat=257,
+        prlimit64=302,
+        sendto=44,
+        recvfrom=45,
+        calls="""
+        read=0 write=1 close=3 lseek=8 pread64=17 readv=19 writev=20 fstat=5 stat=4 lstat=6
+        newfstatat=262 statx=332 getdents64=217 getcwd=79 readlink=89 readlinkat=267 access=21
+        faccessat=269 faccessat2=439 fcntl=72 dup=32 dup2=33 dup3=292 poll=7 ppoll=271 select=23
+        pselect6=270 mmap=9 munmap=11 mprotect=10 mremap=25 madvise=28 brk=12 futex=202
+        membarrier=324 set_robust_list=273 rseq=334 arch_prctl=158 rt_sigaction=13 rt_sigprocmask=14
+        rt_sigreturn=15 rt_sigsuspend=130 rt_sigpending=127 rt_sigtimedwait=128 sigaltstack=131
+        pause=34 alarm=37 setitimer=38 getitimer=36 restart_syscall=219 clock_gettime=228
+        clock_getres=229 clock_nanosleep=230 nanosleep=35 gettimeofday=96 times=100 getrusage=98
+        sysinfo=99 uname=63 getrandom=318 getpid=39 gettid=186 getppid=110 getpgrp=111 getpgid=121
+        getsid=124 getuid=102 geteuid=107 getgid=104 getegid=108 getgroups=115 getrlimit=97
+        sched_getaffinity=204 sched_yield=24 getcpu=309 fadvise64=221 statfs=137 fstatfs=138 exit=60
+        exit_group=231
+        """,
+    ),
+    "aarch64": Machine(
+        audit=0xC00000B7,
+        openat=56,
+        prlimit64=261,
+        sendto=206,
+        recvfrom=207,
+        calls="""
+        read=63 write=64 close=57 lseek=62 pread64=67 readv=65 writev=66 fstat=80 newfstatat=79
+        statx=291 getdents64=61 getcwd=17 readlinkat=78 faccessat=48 faccessat2=439 fcntl=25 dup=23
+        dup3=24 ppoll=73 pselect6=72 mmap=222 munmap=215 mprotect=226 mremap=216 madvise=233 brk=214
+        futex=98 membarrier=283 set_robust_list=99 rseq=293 rt_sigaction=134 rt_sigprocmask=135
+        rt_sigreturn=139 rt_sigsuspend=133 rt_sigpending=136 rt_sigtimedwait=137 sigaltstack=132
+        setitimer=103 getitimer=102 restart_syscall=128 clock_gettime=113 clock_getres=114
+        clock_nanosleep=115 nanosleep=101 gettimeofday=169 times=153 getrusage=165 sysinfo=179
+        uname=160 getrandom=278 getpid=172 gettid=178 getppid=173 getpgid=155 getsid=156 getuid=174
+        geteuid=175 getgid=176 getegid=177 getgroups=158 getrlimit=163 sched_getaffinity=123
+        sched_yield=124 getcpu=168 fadvise64=223 statfs=43 fstatfs=44 exit=93 exit_group=94
+        """,
+    ),
+}
+
+
+def build_filter(may_open: bool, may_talk: bool) -> bytes:
+    """The filter program. `may_open`: files, to read; `may_talk`: sockets already open."""
+    machine = MACHINES.get(platform.machine())
+    if machine is None:
+        raise OSError(errno.ENOSYS, f"no system call table for {platform.machine()}")
+    calls = {int(item.partition("=")[2]) for item in machine.calls.split()}
+    if may_talk:
+        calls |= {machine.sendto, machine.recvfrom}
+    program = [
+        (LOAD, 0, 0, ARCHITECTURE),
+        (JUMP_EQUAL, 1, 0, machine.audit),
+        (RETURN, 0, 0, KILL),
+        (LOAD, 0, 0, NUMBER),
+        (JUMP_AT_LEAST, 0, 1, X32_BIT),
+        (RETURN, 0, 0, KILL),
+    ]
+    for first, last in ranges(calls):
+        program += [
+            (JUMP_AT_LEAST, 0, 2, first),
+            (JUMP_ABOVE, 1, 0, last),
+            (RETURN, 0, 0, ALLOW),
+        ]
+    program += [(JUMP_EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]
+    program += [  # prlimit64 on the process itself only (pid 0)
+        (JUMP_EQUAL, 0, 3, machine.prlimit64),
+        (LOAD, 0, 0, ARGUMENTS),
+        (JUMP_EQUAL, 0, 1, 0),
+        (RETURN, 0, 0, ALLOW),
+    ]
+    if may_open:
+        program += [
+            (LOAD, 0, 0, NUMBER),
+            (JUMP_EQUAL, 0, 3, machine.openat),
+            (LOAD, 0, 0, ARGUMENTS + 2 * 8),
+            (JUMP_ANY_BIT, 1, 0, WRITE_FLAGS),
+            (RETURN, 0, 0, ALLOW),
+        ]
+    program.append((RETURN, 0, 0, ERRNO | errno.EPERM))
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def ranges(numbers: set[int]) -> list[tuple[int, int]]:
+    """The numbers as runs, first and last included."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def install(program: bytes) -> None:
+    """For good, for this process. Needs PR_SET_NO_NEW_PRIVS."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    instructions = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
+    if libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), header, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel offers no seccomp filter")
+
+
+def probe(program: bytes) -> None:
+    """Installs the filter in a throw-away child; OSError when that does not work here."""
+    child = os.fork()
+    if child == 0:
+        try:
+            fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)
+            install(program)
+            os._exit(0)
+        except OSError as error:
+            os._exit(error.errno or 1)
+        finally:
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status != 0:
+        reason = os.strerror(status) if status > 0 else f"signal {-status}"
+        raise OSError(status, f"seccomp filters do not work on this machine: {reason}")

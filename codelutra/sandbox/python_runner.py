@@ -1,0 +1,194 @@
+"""Trusted side of the Python sandbox: hands a program to a fork server, reads what came back."""
+
+import json
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass
+
+from codelutra.config import SandboxConfig
+from codelutra.errors import SandboxError
+from codelutra.sandbox.decoding import MAX_BYTES, TOO_LARGE, decode
+from codelutra.sandbox.process import ServerDied, ServerProcess
+from codelutra.sandbox.result import ExecutionResult, Program
+
+START_TIMEOUT_S = 120.0  # a cold `import pandas` on a busy disk
+WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
+# The server ends a program itself, and allows for time without a core; only a hung server is left.
+HUNG_FACTOR, HUNG_S = 20, 60.0
+MAX_STREAM = MAX_BYTES + 64
+PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
+
+
+def tier_of(program: Program) -> str:
+    """The lightest fork server that has what the program's text mentions."""
+    text = program.setup + program.source
+    if any(word in text for word in PANDAS_WORDS):
+        return "pandas"
+    return "numpy" if "numpy" in text else "bare"
+
+
+@dataclass
+class Job:
+    """What one child wrote, and how the server says it ended."""
+
+    stream: bytes
+    status: int  # exit code, or minus the signal
+    cpu_s: float
+    timed_out: bool
+
+
+class PythonRunner:
+    """One fork server of one tier. Runs one program at a time."""
+
+    def __init__(self, tier: str, config: SandboxConfig) -> None:
+        self.tier, self.config = tier, config
+        self.process = ServerProcess("python_server.py", tier, socket.SOCK_SEQPACKET)
+
+    def wait_ready(self) -> None:
+        """Raises SandboxError when the tier's libraries do not load."""
+        message = json.loads(self._receive(START_TIMEOUT_S))
+        if "error" in message:
+            raise SandboxError(
+                f"the Python sandbox ({self.tier}) does not start: {message['error']}"
+            )
+
+    def run(self, program: Program) -> ExecutionResult:
+        """Raises ServerDied when the fork server is lost."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._announce(theirs)
+            request = {"setup": program.setup, "source": program.source, "answer": program.answer}
+            payload = json.dumps(request).encode("ascii")
+            ours.settimeout(self._hung_s())
+            try:
+                ours.sendall(len(payload).to_bytes(8, "big") + payload)
+            except TimeoutError:
+                raise ServerDied("the fork server does not answer") from None
+            except BrokenPipeError:
+                pass  # the child is gone; the server says why
+            return interpret(self._collect(ours), self.config.timeout_s)
+
+    def _announce(self, theirs: socket.socket) -> None:
+        limits = {
+            "cpu_s": self.config.timeout_s,
+            "wall_s": self._wall_s(),
+            "memory_mb": self.config.memory_mb,
+        }
+        try:
+            socket.send_fds(self.process.control, [json.dumps(limits).encode()], [theirs.fileno()])
+        except OSError as error:
+            raise ServerDied(f"the fork server is gone: {error}") from None
+
+    def _wall_s(self) -> float:
+        return self.config.timeout_s * WALL_FACTOR
+
+    def _hung_s(self) -> float:
+        return HUNG_S + self._wall_s() * HUNG_FACTOR
+
+    def _collect(self, ours: socket.socket) -> Job:
+        """Reads the child's stream until the server says that the child is dead."""
+        ours.setblocking(False)
+        control = self.process.control
+        poll = select.poll()
+        poll.register(ours, select.POLLIN)
+        poll.register(control, select.POLLIN)
+        stream = bytearray()
+        ends_at = time.monotonic() + self._hung_s()
+        while True:
+            ready = {fd for fd, _ in poll.poll(max(0.0, ends_at - time.monotonic()) * 1000)}
+            if not ready:
+                raise ServerDied("the fork server does not answer")
+            if ours.fileno() in ready and not read_available(ours, stream):
+                poll.unregister(ours)
+                if len(stream) > MAX_STREAM:
+                    ours.shutdown(socket.SHUT_RD)  # the writer gets EPIPE instead of blocking
+            if control.fileno() in ready:
+                report = json.loads(self._receive(HUNG_S))
+                read_available(ours, stream)
+                return Job(bytes(stream), report["status"], report["cpu_s"], report["timed_out"])
+
+    def _receive(self, timeout_s: float) -> bytes:
+        self.process.control.settimeout(timeout_s)
+        try:
+            message = self.process.control.recv(4096)
+        except OSError as error:
+            raise ServerDied(f"the fork server does not answer: {error}") from None
+        if not message:
+            raise ServerDied("the fork server ended")
+        return message
+
+    def close(self) -> None:
+        self.process.close()
+
+
+def read_available(ours: socket.socket, stream: bytearray) -> bool:
+    """Appends what is there; False when no more is wanted (end of stream, or over the cap)."""
+    while len(stream) <= MAX_STREAM:
+        try:
+            part = ours.recv(1 << 16)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if not part:
+            return False
+        stream += part
+    return False
+
+
+def interpret(job: Job, timeout_s: float) -> ExecutionResult:
+    """The outcome; how the process ended counts before anything it wrote."""
+
+    def result(outcome: str, detail: str) -> ExecutionResult:
+        return ExecutionResult(outcome, None, detail, job.cpu_s)  # type: ignore[arg-type]
+
+    over_cpu = job.cpu_s >= timeout_s
+    if job.status == -signal.SIGXCPU or (job.timed_out and over_cpu):
+        return result("timeout", f"used more than {timeout_s:g} s of CPU time")
+    if job.timed_out:
+        wall_s = timeout_s * WALL_FACTOR
+        return result(
+            "timeout", f"still running after {wall_s:g} s ({job.cpu_s:.1f} s of CPU time)"
+        )
+    verdict, body = job.stream[:1], job.stream[1:]
+    if verdict == b"S":
+        return result("syntax_error", unframe(job.stream, b"S").decode("utf-8", "replace"))
+    if verdict != b"K":
+        if job.status == -signal.SIGSEGV:  # only the compiler had seen the program
+            return result("syntax_error", "line 1: too complex to compile")
+        return result("harness_error", f"the child {ending(job.status)} before the program began")
+    if len(job.stream) > MAX_STREAM:
+        return result("runtime_error", TOO_LARGE)
+    if job.status != 0 or not body:
+        return result("runtime_error", f"{ending(job.status)} without a result")
+    return untrusted_reply(body, job.cpu_s)
+
+
+def untrusted_reply(body: bytes, cpu_s: float) -> ExecutionResult:
+    """What the program's process wrote after untrusted code began: a value or an error, no more."""
+    try:
+        if body[:1] == b"R":
+            return ExecutionResult("ok", decode(unframe(body, b"R")), "", cpu_s)
+        detail = unframe(body, b"E").decode("utf-8", "replace")
+    except ValueError as error:
+        detail = f"malformed result: {error}"
+    return ExecutionResult("runtime_error", None, detail, cpu_s)
+
+
+def unframe(body: bytes, tag: bytes) -> bytes:
+    """The payload of a tagged frame that fills `body` exactly; else ValueError."""
+    if body[:1] != tag or len(body) < 9 or int.from_bytes(body[1:9], "big") != len(body) - 9:
+        raise ValueError("no frame")
+    return body[9:]
+
+
+def ending(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"

@@ -1,0 +1,188 @@
+"""Runs many programs at once on persistent server processes; knows nothing of golds or verdicts."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Self
+
+from codelutra.config import SandboxConfig
+from codelutra.errors import StopRequested
+from codelutra.sandbox.process import ServerDied
+from codelutra.sandbox.python_runner import PythonRunner, tier_of
+from codelutra.sandbox.result import ExecutionResult, Program
+from codelutra.sandbox.sql_runner import SqlRunner
+
+STOP_POLL_S = 0.1
+ATTEMPTS = 2  # a program whose server died is tried once more, on a fresh server
+
+
+def never() -> bool:
+    return False
+
+
+class Stopped(Exception):
+    """This execution was stopped; nobody reads its results."""
+
+
+class Slot:
+    """The servers that one thread works with, started when first needed."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.runners: dict[str, PythonRunner | SqlRunner] = {}
+        self.stopping = threading.Event()
+
+    def run(self, program: Program) -> ExecutionResult:
+        kind = "sql" if program.kind == "sql" else tier_of(program)
+        reason = ""
+        for _ in range(ATTEMPTS):
+            try:
+                result = self._runner(kind).run(program)
+            except ServerDied as death:
+                self._drop(kind)
+                if self.stopping.is_set():
+                    raise Stopped from None
+                reason = str(death)
+                continue
+            runner = self.runners[kind]
+            if isinstance(runner, SqlRunner) and not runner.is_alive:
+                self._drop(kind)  # killed at a limit
+            return result
+        return ExecutionResult("harness_error", None, f"the sandbox died twice: {reason}")
+
+    def _runner(self, kind: str) -> PythonRunner | SqlRunner:
+        if kind not in self.runners:
+            config = self.config
+            runner = SqlRunner(config) if kind == "sql" else PythonRunner(kind, config)
+            self.runners[kind] = runner
+            if self.stopping.is_set():  # hang_up() may have missed it
+                raise Stopped
+            runner.wait_ready()
+        return self.runners[kind]
+
+    def _drop(self, kind: str) -> None:
+        runner = self.runners.pop(kind, None)
+        if runner is not None:
+            runner.close()
+
+    def hang_up(self) -> None:
+        """From another thread: makes a running program end at once."""
+        self.stopping.set()
+        for runner in list(self.runners.values()):
+            if isinstance(runner, SqlRunner):
+                runner.process.popen.kill()
+            runner.process.hang_up()
+
+    def close(self) -> None:
+        for kind in list(self.runners):
+            self._drop(kind)
+        self.stopping.clear()
+
+
+class Sandbox:
+    """The only entry to untrusted execution. A bad program is data, never an exception.
+
+    `gold_results` belongs to `grading`: each gold is run once a sandbox.
+    """
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.gold_results: dict[Program, ExecutionResult] = {}
+        workers = config.workers or len(os.sched_getaffinity(0))
+        self._slots = [Slot(config) for _ in range(workers)]
+        # Threads that live as long as the sandbox: a server dies with the thread that began it.
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="sandbox")
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def execute(
+        self,
+        programs: Sequence[Program],
+        on_done: Callable[[int], None] | None = None,
+        should_stop: Callable[[], bool] = never,
+    ) -> list[ExecutionResult]:
+        """Results in input order. Both callbacks are called in the caller's thread.
+
+        Raises StopRequested within a second of `should_stop()` turning true, SandboxError when
+        a server cannot start here at all.
+        """
+        with self._turn:
+            batch = Batch(programs)
+            slots = self._slots[: len(programs)]
+            futures = [self._threads.submit(batch.work, slot) for slot in slots]
+            try:
+                batch.follow(len(slots), on_done, should_stop)
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._abandon(batch, futures)
+                raise
+            return [batch.results[place] for place in range(len(programs))]
+
+    def _abandon(self, batch: "Batch", futures: list[Future[None]]) -> None:
+        batch.stop.set()
+        for slot in self._slots:
+            slot.hang_up()
+        wait(futures)
+        for slot in self._slots:
+            slot.close()
+
+    def close(self) -> None:
+        """Ends every server. Waits for an execution under way in another thread."""
+        with self._turn:
+            for slot in self._slots:
+                slot.close()
+            self._threads.shutdown()
+
+
+class Batch:
+    """The programs of one `execute` call, shared by its threads."""
+
+    def __init__(self, programs: Sequence[Program]) -> None:
+        self.jobs: queue.SimpleQueue[tuple[int, Program]] = queue.SimpleQueue()
+        for job in enumerate(programs):
+            self.jobs.put(job)
+        self.results: dict[int, ExecutionResult] = {}
+        self.events: queue.SimpleQueue[str] = queue.SimpleQueue()  # "done" or "left"
+        self.stop = threading.Event()
+
+    def work(self, slot: Slot) -> None:
+        """One thread: takes programs until none is left."""
+        try:
+            while not self.stop.is_set():
+                try:
+                    place, program = self.jobs.get_nowait()
+                except queue.Empty:
+                    return
+                self.results[place] = slot.run(program)
+                self.events.put("done")
+        except Stopped:
+            return
+        except BaseException:
+            self.stop.set()
+            raise
+        finally:
+            self.events.put("left")
+
+    def follow(
+        self, threads: int, on_done: Callable[[int], None] | None, should_stop: Callable[[], bool]
+    ) -> None:
+        """Reports progress until every thread has left; raises StopRequested on demand."""
+        while threads:
+            if should_stop():
+                raise StopRequested("stopped while programs were running")
+            try:
+                event = self.events.get(timeout=STOP_POLL_S)
+            except queue.Empty:
+                continue
+            if event == "left":
+                threads -= 1
+            elif on_done is not None:
+                on_done(len(self.results))
