@@ -39,8 +39,7 @@ class RunRows:
         self.run_id = run_id
         self.workflow_id = workflow_id
         self.config = RefineConfig.model_validate(run.config)
-        self.folder: Path = db.current().home / "runs" / str(run_id)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = run_folder(run_id)
         self._ids: dict[int, int] = {}
         self._reported: tuple[int, str] | None = None  # iteration and phase
         self._reported_at = 0.0
@@ -163,14 +162,8 @@ class RunRows:
             )
         self._reported, self._reported_at = (iteration, phase), now
 
-    def log(self, message: str, trace: str = "") -> None:
-        """A line for people; `trace` goes to the run's log file alone."""
-        log.info("run %d: %s", self.run_id, message)
-        with db.open_session() as session:
-            queries.add_log(session, run_id=self.run_id, message=message)
-        with (self.folder / "run.log").open("a", encoding="utf-8", errors="replace") as file:
-            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z", message, file=file)
-            file.write(trace)
+    def log(self, message: str) -> None:
+        log_line(self.run_id, message)
 
     def stop_requested(self) -> bool:
         now = time.monotonic()
@@ -186,6 +179,22 @@ class RunRows:
                     session, run_id=self.run_id, number=iteration
                 )
         return self._ids[iteration]
+
+
+def run_folder(run_id: int) -> Path:
+    folder = db.current().home / "runs" / str(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def log_line(run_id: int, message: str, trace: str = "") -> None:
+    """A line for people; `trace` goes to the run's log file alone."""
+    with db.open_session() as session:
+        queries.add_log(session, run_id=run_id, message=message)
+    log.info("run %d: %s", run_id, message)
+    with (run_folder(run_id) / "run.log").open("a", encoding="utf-8", errors="replace") as file:
+        print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z", message, file=file)
+        file.write(trace)
 
 
 def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Started by the app, or alone with `python -m codelutra worker`. Every step of a 
 and every step looks at the run's rows first: a worker that was killed goes on where it was.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine, select_tasks
-from codelutra.run_rows import RunRows
+from codelutra.run_rows import RunRows, log_line
 from codelutra.tasks import load_tasks
 from storage import db, jobs
 from storage.lock import WorkerLock, find_worker
@@ -114,17 +115,16 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
     A stopped workflow stays CANCELLED whatever is raised here; DBOS notices itself when a step
     of it ends, and then raises one of STOPPED.
     """
-    ledger = RunRows(run_id, workflow_id)
     try:
-        ledger.log(f"{workflow_id}: worker {os.getpid()} at work")
-        run(ledger, _run_step)
-        ledger.log("completed")
+        log_line(run_id, f"{workflow_id}: worker {os.getpid()} at work")
+        run(RunRows(run_id, workflow_id), _run_step)
+        log_line(run_id, "completed")
     except STOPPED:
-        ledger.log("stopped; what is finished is kept")
+        log_line(run_id, "stopped; what is finished is kept")
         raise
     except Exception as error:
         reason = _reason(error)
-        _record_failure(ledger, reason, traceback.format_exc())
+        _record_failure(run_id, reason, traceback.format_exc())
         raise RuntimeError(reason) from None  # of a type that the web process can unpickle
 
 
@@ -150,13 +150,13 @@ def _reason(error: Exception) -> str:
     return db.explain(error, database.home, database.url) or f"{type(error).__name__}: {lines[0]}"
 
 
-def _record_failure(ledger: RunRows, reason: str, trace: str) -> None:
+def _record_failure(run_id: int, reason: str, trace: str) -> None:
     """Waits for a database that cannot be written to (a full disk): the workflow's end is
     written there too, and would be lost."""
-    log.error("run %d failed: %s\n%s", ledger.run_id, reason, trace)
+    log.error("run %d failed: %s\n%s", run_id, reason, trace)
     while True:
         try:
-            ledger.log(f"failed: {reason}", trace)
+            log_line(run_id, f"failed: {reason}", trace)
             return
         except (db.StorageError, DBAPIError, OSError) as error:
             log.error("cannot record it yet: %s", error)
@@ -198,21 +198,18 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 def _exit() -> NoReturn:
     _leaving.set()
     log.info("worker %d ends; what is under way continues with the next worker", os.getpid())
-    for group in _child_groups():
-        os.killpg(group, signal.SIGKILL)
+    _kill_phases()
     logging.shutdown()
     os._exit(0)
 
 
-def _child_groups() -> Iterator[int]:
-    """Process groups led by children of this process: the phases."""
+def _kill_phases() -> None:
+    """Children of this process that lead a group of their own, with all of the group."""
     for listing in Path("/proc/self/task").glob("*/children"):
-        for pid in listing.read_text().split():
-            try:
-                if os.getpgid(int(pid)) == int(pid):
-                    yield int(pid)
-            except ProcessLookupError:
-                continue
+        for pid in map(int, listing.read_text().split()):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getpgid(pid) == pid:
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def _log_to(path: Path) -> None:
@@ -222,6 +219,7 @@ def _log_to(path: Path) -> None:
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
+    logging.raiseExceptions = False  # a full disk is told elsewhere, not once a line
     logging.getLogger("alembic").setLevel(logging.WARNING)
     dbos = logging.getLogger("dbos")
     dbos.setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""The database and the job queue; knows nothing of models, pages or the engine."""

@@ -1,0 +1,186 @@
+"""The tables. A run's status is not among them: its one source is the workflow (`jobs.py`)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Index, Text, TypeDecorator, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC times in every database (SQLite forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class CleanText(TypeDecorator[str]):
+    """Text from models and programs: NUL and half surrogates, which databases refuse, replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+class Run(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    config: dict[str, Any] = Field(sa_type=JSON)
+    num_train: int
+    num_heldout: int
+    attempt: int = 1
+    workflow_id: str = Field(default="", index=True)  # of the current attempt
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class Request(SQLModel, table=True):
+    """What somebody asked of an attempt: `pause`, `cancel` or `resume`. History, never status."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    attempt: int
+    action: str
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class Iteration(SQLModel, table=True):
+    """Iteration 0 is the base model; scores are null until its policy is evaluated."""
+
+    __table_args__ = (UniqueConstraint("run_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id")
+    number: int
+    paired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # pairing is done
+    pass_at_1: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    num_tasks: int | None = None
+    syntax_error: float | None = None
+    verdicts: dict[str, int] | None = Field(default=None, sa_type=JSON)
+
+
+class PhaseTime(SQLModel, table=True):
+    """Wall seconds an iteration spent in a phase, over all attempts."""
+
+    iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
+    phase: str = Field(primary_key=True)
+    seconds: float
+
+
+class Sample(SQLModel, table=True):
+    __table_args__ = (
+        UniqueConstraint("iteration_id", "split", "task_id", "index"),
+        Index("ix_sample_verdict", "iteration_id", "split", "verdict"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    iteration_id: int = Field(foreign_key="iteration.id")
+    split: str
+    task_id: str
+    index: int
+    completion: str = Field(sa_type=CleanText)
+    verdict: str | None = None
+    detail: str = Field(default="", sa_type=CleanText)
+    seconds: float = 0.0
+
+
+class PreferencePair(SQLModel, table=True):
+    """`chosen_index` or `rejected_index` is null for the task's gold.
+
+    A unique constraint never sees two nulls as equal, hence the partial indexes.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("iteration_id", "task_id", "chosen_index", "rejected_index"),
+        Index(
+            "ux_preferencepair_gold_chosen",
+            "iteration_id",
+            "task_id",
+            "rejected_index",
+            unique=True,
+            sqlite_where=text("chosen_index IS NULL"),
+            postgresql_where=text("chosen_index IS NULL"),
+        ),
+        Index(
+            "ux_preferencepair_gold_rejected",
+            "iteration_id",
+            "task_id",
+            "chosen_index",
+            unique=True,
+            sqlite_where=text("rejected_index IS NULL"),
+            postgresql_where=text("rejected_index IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    iteration_id: int = Field(foreign_key="iteration.id")
+    task_id: str
+    chosen: str = Field(sa_type=CleanText)
+    rejected: str = Field(sa_type=CleanText)
+    chosen_index: int | None = None
+    rejected_index: int | None = None
+
+
+class Review(SQLModel, table=True):
+    """One decision of one person about a pair; the newest counts, all are kept."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    pair_id: int = Field(foreign_key="preferencepair.id", index=True)
+    action: str
+    reviewer: str
+    reason: str = Field(default="", sa_type=CleanText)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class Adapter(SQLModel, table=True):
+    iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
+    path: str
+    sha256: str
+    base_model: str
+    base_revision: str
+    reference: str
+    parent: str = ""
+
+
+class TrainingStep(SQLModel, table=True):
+    iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
+    step: int = Field(primary_key=True)
+    metrics: dict[str, Any] = Field(sa_type=JSON)
+
+
+class Progress(SQLModel, table=True):
+    """The phase under way, or the last one that was.
+
+    `started_at` and `started_done` are of this phase in this attempt, so that the time left
+    can be told after an interruption: (total - done) * elapsed / (done - started_done).
+    """
+
+    run_id: int = Field(foreign_key="run.id", primary_key=True)
+    iteration: int
+    phase: str
+    done: int
+    total: int
+    started_done: int = 0
+    started_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class LogLine(SQLModel, table=True):
+    __table_args__ = (Index("ix_logline_run_id_id", "run_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id")
+    message: str = Field(sa_type=CleanText)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

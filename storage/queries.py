@@ -1,0 +1,290 @@
+"""What pages and worker read of a run; `recording.py` holds what a running run writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, func, select
+
+from storage.models import (
+    Adapter,
+    Iteration,
+    LogLine,
+    PhaseTime,
+    PreferencePair,
+    Progress,
+    Request,
+    Run,
+    Sample,
+    TrainingStep,
+)
+
+HARNESS_ERROR = "harness_error"  # the one verdict that is no label and in no share
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """How much a run has produced so far."""
+
+    iterations: int = 0  # evaluated policies, the base included
+    samples: int = 0
+    graded: int = 0
+    pairs: int = 0
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """One policy: its held-out scores, and the programs that were drawn from it.
+
+    Policy p is what iteration p trained (0: the base). The programs drawn from it are the
+    *train* samples of iteration p + 1, so the newest policy has none yet (`num_sampled` 0,
+    `sampled_syntax_error` None). Pairs and seconds are those of iteration p itself. The
+    held-out fields are None until the policy is evaluated.
+    """
+
+    iteration: int
+    pass_at_1: float | None
+    ci_low: float | None
+    ci_high: float | None
+    num_tasks: int | None
+    syntax_error: float | None
+    verdicts: dict[str, int]
+    sampled_syntax_error: float | None = None
+    num_sampled: int = 0  # graded ones, harness errors left out
+    sampled_verdicts: dict[str, int] = field(default_factory=dict)
+    num_pairs: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def create_run(
+    session: Session, *, name: str, config: dict[str, Any], num_train: int, num_heldout: int
+) -> Run:
+    """The row alone; `jobs.submit` makes it together with its workflow."""
+    run = Run(name=name, config=config, num_train=num_train, num_heldout=num_heldout)
+    session.add(run)
+    session.flush()
+    return run
+
+
+def get_run(session: Session, *, run_id: int) -> Run | None:
+    return session.get(Run, run_id)
+
+
+def list_runs(session: Session, *, limit: int = 50, offset: int = 0) -> Sequence[Run]:
+    """Newest first."""
+    query = select(Run).order_by(col(Run.id).desc()).limit(limit).offset(offset)
+    return session.exec(query).all()
+
+
+def count_runs(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(Run)).one()
+
+
+def run_counts(session: Session, *, run_ids: Sequence[int]) -> dict[int, RunCounts]:
+    """Counts of several runs at once; a run without rows has zeros."""
+    mine = col(Iteration.run_id).in_(run_ids)
+    evaluated = _per_run(session, func.count(col(Iteration.pass_at_1)), mine)
+    samples = _per_run(session, func.count(col(Sample.id)), mine, Sample)
+    graded = _per_run(session, func.count(col(Sample.verdict)), mine, Sample)
+    pairs = _per_run(session, func.count(col(PreferencePair.id)), mine, PreferencePair)
+    return {
+        run_id: RunCounts(
+            iterations=evaluated.get(run_id, 0),
+            samples=samples.get(run_id, 0),
+            graded=graded.get(run_id, 0),
+            pairs=pairs.get(run_id, 0),
+        )
+        for run_id in run_ids
+    }
+
+
+def iterations(session: Session, *, run_id: int) -> Sequence[Iteration]:
+    query = select(Iteration).where(Iteration.run_id == run_id).order_by(col(Iteration.number))
+    return session.exec(query).all()
+
+
+def get_iteration(session: Session, *, run_id: int, number: int) -> Iteration | None:
+    query = select(Iteration).where(Iteration.run_id == run_id, Iteration.number == number)
+    return session.exec(query).one_or_none()
+
+
+def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
+    """A point a policy, in order; what the charts of a run show."""
+    rows = {row.number: row for row in iterations(session, run_id=run_id)}
+    sampled = _train_verdicts(session, run_id=run_id)
+    pairs = _pairs_by_iteration(session, run_id=run_id)
+    seconds = phase_seconds(session, run_id=run_id)
+    points = []
+    for number, row in rows.items():
+        verdicts = sampled.get(number + 1, {})
+        graded = sum(n for kind, n in verdicts.items() if kind != HARNESS_ERROR)
+        points.append(
+            TrendPoint(
+                iteration=number,
+                pass_at_1=row.pass_at_1,
+                ci_low=row.ci_low,
+                ci_high=row.ci_high,
+                num_tasks=row.num_tasks,
+                syntax_error=row.syntax_error,
+                verdicts=row.verdicts or {},
+                sampled_syntax_error=verdicts.get("syntax_error", 0) / graded if graded else None,
+                num_sampled=graded,
+                sampled_verdicts=verdicts,
+                num_pairs=pairs.get(number, 0),
+                seconds=seconds.get(number, {}),
+            )
+        )
+    return points
+
+
+def phase_seconds(session: Session, *, run_id: int) -> dict[int, dict[str, float]]:
+    """Wall seconds by iteration number and phase."""
+    query = (
+        select(Iteration.number, PhaseTime.phase, PhaseTime.seconds)
+        .join(Iteration, col(Iteration.id) == PhaseTime.iteration_id)
+        .where(Iteration.run_id == run_id)
+    )
+    result: dict[int, dict[str, float]] = {}
+    for number, phase, seconds in session.exec(query):
+        result.setdefault(number, {})[phase] = seconds
+    return result
+
+
+def samples(
+    session: Session,
+    *,
+    iteration_id: int,
+    split: str,
+    verdict: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> Sequence[Sample]:
+    """In the order they were drawn."""
+    query = select(Sample).where(Sample.iteration_id == iteration_id, Sample.split == split)
+    if verdict is not None:
+        query = query.where(Sample.verdict == verdict)
+    return session.exec(query.order_by(col(Sample.id)).limit(limit).offset(offset)).all()
+
+
+def pairs(
+    session: Session, *, iteration_id: int, limit: int | None = None, offset: int = 0
+) -> Sequence[PreferencePair]:
+    query = select(PreferencePair).where(PreferencePair.iteration_id == iteration_id)
+    return session.exec(query.order_by(col(PreferencePair.id)).limit(limit).offset(offset)).all()
+
+
+def adapter(session: Session, *, iteration_id: int) -> Adapter | None:
+    return session.get(Adapter, iteration_id)
+
+
+def training_steps(
+    session: Session, *, iteration_id: int, max_points: int = 1000
+) -> Sequence[TrainingStep]:
+    """At most `max_points` steps, evenly spread, the last one always among them."""
+    steps = select(func.count(), func.max(TrainingStep.step)).where(
+        TrainingStep.iteration_id == iteration_id
+    )
+    count, last = session.exec(steps).one()
+    ranked = (
+        select(
+            TrainingStep.step, func.row_number().over(order_by=col(TrainingStep.step)).label("rank")
+        )
+        .where(TrainingStep.iteration_id == iteration_id)
+        .subquery()
+    )
+    stride = -(-count // max(1, max_points - 1)) or 1
+    if count <= max_points:
+        stride = 1
+    query = (
+        select(TrainingStep)
+        .join(ranked, ranked.c.step == TrainingStep.step)
+        .where(TrainingStep.iteration_id == iteration_id)
+        .where((ranked.c.rank % stride == 0) | (TrainingStep.step == last))
+    )
+    return session.exec(query.order_by(col(TrainingStep.step))).all()
+
+
+def progress(session: Session, *, run_id: int) -> Progress | None:
+    return session.get(Progress, run_id)
+
+
+def log_lines(
+    session: Session, *, run_id: int, after_id: int = 0, limit: int = 200
+) -> Sequence[LogLine]:
+    """The newest `limit` lines with an id above `after_id`, oldest first."""
+    query = (
+        select(LogLine)
+        .where(LogLine.run_id == run_id, col(LogLine.id) > after_id)
+        .order_by(col(LogLine.id).desc())
+        .limit(limit)
+    )
+    return list(reversed(session.exec(query).all()))
+
+
+def add_log(session: Session, *, run_id: int, message: str) -> None:
+    session.add(LogLine(run_id=run_id, message=message))
+    session.flush()
+
+
+def add_request(session: Session, *, run: Run, action: str) -> None:
+    assert run.id is not None
+    session.add(Request(run_id=run.id, attempt=run.attempt, action=action))
+    session.flush()
+
+
+def last_requests(session: Session, *, run_ids: Sequence[int]) -> dict[tuple[int, int], str]:
+    """The newest action by (run_id, attempt)."""
+    query = (
+        select(Request.run_id, Request.attempt, Request.action)
+        .where(col(Request.run_id).in_(run_ids))
+        .order_by(col(Request.id))
+    )
+    return {(run_id, attempt): action for run_id, attempt, action in session.exec(query)}
+
+
+def bump_attempt(session: Session, *, run: Run) -> bool:
+    """Claim the next attempt; False when somebody else just did."""
+    table = Run.__table__  # type: ignore[attr-defined]
+    statement = (
+        table.update()
+        .where(table.c.id == run.id, table.c.attempt == run.attempt)
+        .values(attempt=run.attempt + 1, workflow_id=f"run-{run.id}-{run.attempt + 1}")
+    )
+    claimed = session.connection().execute(statement).rowcount == 1
+    session.refresh(run)
+    return claimed
+
+
+def _per_run(
+    session: Session, value: ColumnElement[int], mine: ColumnElement[bool], table: Any = None
+) -> dict[int, int]:
+    query = select(Iteration.run_id, value).where(mine).group_by(col(Iteration.run_id))
+    if table is not None:
+        query = query.join(table, table.iteration_id == Iteration.id)
+    return dict(session.exec(query).all())
+
+
+def _train_verdicts(session: Session, *, run_id: int) -> dict[int, dict[str, int]]:
+    """Verdict counts of the train samples, by the number of the iteration that holds them."""
+    query = (
+        select(Iteration.number, Sample.verdict, func.count())
+        .join(Sample, col(Sample.iteration_id) == Iteration.id)
+        .where(Iteration.run_id == run_id, Sample.split == "train")
+        .group_by(col(Iteration.number), col(Sample.verdict))
+    )
+    result: dict[int, dict[str, int]] = {}
+    for number, verdict, count in session.exec(query):
+        if verdict is not None:
+            result.setdefault(number, {})[verdict] = count
+    return result
+
+
+def _pairs_by_iteration(session: Session, *, run_id: int) -> dict[int, int]:
+    query = (
+        select(Iteration.number, func.count(col(PreferencePair.id)))
+        .join(PreferencePair, col(PreferencePair.iteration_id) == Iteration.id)
+        .where(Iteration.run_id == run_id)
+        .group_by(col(Iteration.number))
+    )
+    return dict(session.exec(query).all())

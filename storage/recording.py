@@ -1,0 +1,145 @@
+"""What the worker writes while a run goes on. Each write is idempotent: a repeated one, after a
+crash, leaves what is there as it is. Rows come as plain dicts of column values."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel, col, select, update
+
+from storage.models import (
+    Adapter,
+    Iteration,
+    PhaseTime,
+    PreferencePair,
+    Progress,
+    Sample,
+    TrainingStep,
+    utc_now,
+)
+from storage.queries import HARNESS_ERROR
+
+Row = dict[str, Any]
+
+
+def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:
+    """The id of the run's iteration `number`, made when it is new."""
+    _insert_new(session, Iteration, [{"run_id": run_id, "number": number}])
+    query = select(Iteration.id).where(Iteration.run_id == run_id, Iteration.number == number)
+    found = session.exec(query).one()
+    assert found is not None
+    return found
+
+
+def add_samples(session: Session, *, iteration_id: int, split: str, rows: Sequence[Row]) -> None:
+    """`rows` have task_id, index, completion, verdict, detail and seconds."""
+    fixed = {"iteration_id": iteration_id, "split": split}
+    _insert_new(session, Sample, [{**row, **fixed} for row in rows])
+
+
+def add_verdicts(session: Session, *, iteration_id: int, split: str, rows: Sequence[Row]) -> None:
+    """Label samples that have no label yet; `rows` have task_id, index, verdict, detail, seconds.
+
+    A harness error is no label: a later verdict replaces it.
+    """
+    if not rows:
+        return
+    statement = (
+        update(Sample)
+        .where(col(Sample.iteration_id) == iteration_id, col(Sample.split) == split)
+        .where(col(Sample.task_id) == bindparam("of_task"), col(Sample.index) == bindparam("of"))
+        .where(or_(col(Sample.verdict).is_(None), col(Sample.verdict) == HARNESS_ERROR))
+        .values({name: bindparam(f"new_{name}") for name in ("verdict", "detail", "seconds")})
+    )
+    values = [
+        {
+            "of_task": row["task_id"],
+            "of": row["index"],
+            **{f"new_{name}": row[name] for name in ("verdict", "detail", "seconds")},
+        }
+        for row in rows
+    ]
+    session.connection().execute(statement, values)
+
+
+def add_pairs(session: Session, *, iteration_id: int, rows: Sequence[Row]) -> None:
+    """All pairs of an iteration at once; nothing when its pairing is already done."""
+    done = (
+        update(Iteration)
+        .where(col(Iteration.id) == iteration_id, col(Iteration.paired_at).is_(None))
+        .values(paired_at=utc_now())
+    )
+    if session.connection().execute(done).rowcount == 1:
+        _insert_new(
+            session, PreferencePair, [{**row, "iteration_id": iteration_id} for row in rows]
+        )
+
+
+def add_adapter(session: Session, *, iteration_id: int, row: Row) -> None:
+    _insert_new(session, Adapter, [{**row, "iteration_id": iteration_id}])
+
+
+def add_scores(session: Session, *, iteration_id: int, row: Row) -> None:
+    """`row` has pass_at_1, ci_low, ci_high, num_tasks, syntax_error and verdicts."""
+    statement = (
+        update(Iteration)
+        .where(col(Iteration.id) == iteration_id, col(Iteration.pass_at_1).is_(None))
+        .values(row)
+    )
+    session.connection().execute(statement)
+
+
+def add_seconds(session: Session, *, iteration_id: int, phase: str, seconds: float) -> None:
+    """The one write that adds up instead of keeping what is there."""
+    insert = _insert(session, PhaseTime).values(
+        iteration_id=iteration_id, phase=phase, seconds=seconds
+    )
+    total = col(PhaseTime.seconds) + insert.excluded.seconds
+    session.connection().execute(
+        insert.on_conflict_do_update(
+            index_elements=["iteration_id", "phase"], set_={"seconds": total}
+        )
+    )
+
+
+def add_training_step(
+    session: Session, *, iteration_id: int, step: int, metrics: dict[str, Any]
+) -> None:
+    """Values that are no number (a diverged loss) are kept as null: JSON has no NaN."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+    row = {"iteration_id": iteration_id, "step": step, "metrics": finite}
+    _insert_new(session, TrainingStep, [row])
+
+
+def set_progress(
+    session: Session, *, run_id: int, iteration: int, phase: str, done: int, total: int, new: bool
+) -> None:
+    """Where the run is. `new` says that this phase has just begun in this attempt."""
+    row = session.get(Progress, run_id)
+    if row is None:
+        row = Progress(run_id=run_id, iteration=iteration, phase=phase, done=done, total=total)
+        new = True
+    if new:
+        row.started_at, row.started_done = utc_now(), done
+    row.iteration, row.phase, row.done, row.total = iteration, phase, done, total
+    row.updated_at = utc_now()
+    session.add(row)
+    session.flush()
+
+
+def _insert(session: Session, table: type[SQLModel]) -> "sqlite.Insert | postgresql.Insert":
+    """Both dialects spell ON CONFLICT alike, but each has its own insert."""
+    if session.connection().dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> None:
+    """Insert the rows that no unique constraint knows yet."""
+    if rows:
+        session.connection().execute(_insert(session, table).on_conflict_do_nothing(), list(rows))

@@ -1,0 +1,3 @@
+from tests.lab import database, lab
+
+__all__ = ["database", "lab"]
