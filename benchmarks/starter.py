@@ -13,13 +13,12 @@ from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
-from codelutra.grading import grade_samples
-
 from benchmarks.claims import Claim, finish
 from codelutra import phases
 from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
 from codelutra.generation import GenerationRequest, generate
+from codelutra.grading import grade_samples
 from codelutra.loop import refine, select_tasks
 from codelutra.models import resolve_model
 from codelutra.progress import ProgressBar

@@ -98,6 +98,7 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     STARTER: {
         "sampling": {"max_new_tokens": 96},
         "evaluation": {"max_new_tokens": 96},
+        "pairing": {"max_pairs": 4},  # a laptop's patience: training is the longest phase
         "training": {"learning_rate": 1e-3, "max_length": 512},
     },
 }
