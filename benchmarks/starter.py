@@ -19,13 +19,13 @@ from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
 from codelutra.generation import GenerationRequest, generate
 from codelutra.grading import grade_samples
-from codelutra.loop import refine, select_tasks
+from codelutra.loop import refine
 from codelutra.models import resolve_model
 from codelutra.progress import ProgressBar
 from codelutra.records import Sample, VerdictKind
 from codelutra.run_folder import RunFolder
 from codelutra.sandbox import Sandbox
-from codelutra.tasks import Task, load_tasks
+from codelutra.tasks import Task, load_tasks, select_tasks
 
 T975 = {2: 4.303, 1: 12.706}  # Student's t, 95 % two-sided, by degrees of freedom
 

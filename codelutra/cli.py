@@ -118,12 +118,12 @@ def config_from(options: argparse.Namespace) -> RefineConfig:
 
 
 def _refine(options: argparse.Namespace) -> int:
-    from codelutra.loop import refine, select_tasks
+    from codelutra.loop import refine
     from codelutra.models import check_model
     from codelutra.progress import ProgressBar
     from codelutra.run_folder import RunFolder
     from codelutra.summary import run_summary
-    from codelutra.tasks import load_tasks
+    from codelutra.tasks import load_tasks, select_tasks
 
     config = config_from(options)
     tasks = select_tasks(load_tasks(config.tasks), config)

@@ -92,7 +92,7 @@ class RefineConfig(Settings):
         return cls.model_validate(_merge(_merge({"model": model}, defaults), changes))
 
 
-# A 5M-parameter model from scratch needs a far larger step than a pretrained 8B one, and
+# A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and
 # its programs are short.
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     STARTER: {

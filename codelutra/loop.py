@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codelutra import phases
-from codelutra.config import RefineConfig
-from codelutra.errors import TaskError
 from codelutra.ledger import Ledger
 from codelutra.tasks.task import Task
 
@@ -36,19 +34,3 @@ def refine_once(ledger: Ledger, tasks: Sequence[Task], iteration: int, step: Ste
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
     step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
     step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration)
-
-
-def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
-    """The tasks a run uses; a limited number is spread evenly over the set."""
-    chosen: list[Task] = []
-    for split, limit in (("train", config.max_train), ("heldout", config.max_heldout)):
-        part = [task for task in tasks if task.split == split]
-        if not part:
-            raise TaskError(f"task set {config.tasks} has no {split} tasks: mark some with `split`")
-        chosen += _spread(part, limit or len(part))
-    return chosen
-
-
-def _spread(tasks: list[Task], limit: int) -> list[Task]:
-    limit = min(limit, len(tasks))
-    return [tasks[position * len(tasks) // limit] for position in range(limit)]

@@ -7,7 +7,7 @@ from codelutra.config import STARTER
 from codelutra.errors import ModelError
 
 KNOWN_MODELS: dict[str, str] = {
-    STARTER: "built in, 5M parameters, needs no GPU and no network",
+    STARTER: "built in, 3.8M parameters, needs no GPU and no network",
     "meta-llama/Meta-Llama-3-8B": "the paper's main model; gated, one 24 GB GPU or larger",
     "google/gemma-7b": "the paper's second model; gated",
     "bigcode/starcoder2-7b": "the paper's third family",

@@ -24,9 +24,9 @@ from sqlalchemy.exc import DBAPIError
 
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.ledger import Ledger
-from codelutra.loop import Step, refine, select_tasks
+from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
-from codelutra.tasks import load_tasks
+from codelutra.tasks import load_tasks, select_tasks
 from storage import db, jobs
 from storage.lock import WorkerLock, find_worker
 

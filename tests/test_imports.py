@@ -15,7 +15,6 @@ PAGES_MAY_IMPORT = {
     "codelutra.models",
     "codelutra.records",
     "codelutra.tasks",
-    "codelutra.loop",
 }
 
 

@@ -7,10 +7,10 @@ import pytest
 from codelutra import phases
 from codelutra.config import RefineConfig
 from codelutra.errors import StopRequested, TaskError
-from codelutra.loop import refine, select_tasks
+from codelutra.loop import refine
 from codelutra.run_folder import RunFolder
 from codelutra.summary import run_summary
-from codelutra.tasks import Task, load_tasks
+from codelutra.tasks import Task, load_tasks, select_tasks
 
 
 def config(model: str, **changes: object) -> RefineConfig:

@@ -5,9 +5,10 @@ from pathlib import Path
 from codelutra.config import STARTER, home
 from codelutra.errors import TaskError
 from codelutra.tasks.jsonl import load_jsonl
+from codelutra.tasks.selection import select_tasks
 from codelutra.tasks.task import Task, TaskKind
 
-__all__ = ["Task", "TaskKind", "list_task_sets", "load_tasks"]
+__all__ = ["Task", "TaskKind", "list_task_sets", "load_tasks", "select_tasks"]
 
 
 def list_task_sets() -> list[str]:

@@ -110,7 +110,7 @@ def _fitting(pairs: list[dict[str, Any]], tokenizer: Any, max_length: int) -> li
     ]
 
 
-class _StepReporter(TrainerCallback):
+class _StepReporter(TrainerCallback):  # type: ignore[misc]
     """Sends every optimiser step with TRL's own metric names."""
 
     def __init__(self, send: Send) -> None:
