@@ -92,14 +92,13 @@ class RefineConfig(Settings):
         return cls.model_validate(_merge(_merge({"model": model}, defaults), changes))
 
 
-# A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and
-# its programs are short.
+# A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and its
+# programs are short. At 1e-3 and batch 8 it gains faster, and unlearns no syntax errors.
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     STARTER: {
         "sampling": {"max_new_tokens": 96},
         "evaluation": {"max_new_tokens": 96},
-        "pairing": {"max_pairs": 4},  # a laptop's patience: training is the longest phase
-        "training": {"learning_rate": 1e-3, "max_length": 512},
+        "training": {"learning_rate": 5e-4, "batch_size": 16, "max_length": 512},
     },
 }
 

@@ -167,6 +167,16 @@ def samples(
     return session.exec(query.order_by(col(Sample.id)).limit(limit).offset(offset)).all()
 
 
+def heldout_correct(session: Session, *, run_id: int, number: int) -> dict[str, bool]:
+    """Which held-out tasks a policy solved; harness errors are left out."""
+    query = (
+        select(Sample.task_id, Sample.verdict)
+        .join(Iteration, col(Iteration.id) == Sample.iteration_id)
+        .where(Iteration.run_id == run_id, Iteration.number == number, Sample.split == "heldout")
+    ).where(col(Sample.verdict) != HARNESS_ERROR)
+    return {task_id: verdict == "correct" for task_id, verdict in session.exec(query)}
+
+
 def pairs(
     session: Session, *, iteration_id: int, limit: int | None = None, offset: int = 0
 ) -> Sequence[PreferencePair]:

@@ -12,6 +12,7 @@ PAGES_MAY_IMPORT = {
     "codelutra",
     "codelutra.config",
     "codelutra.errors",
+    "codelutra.evaluation",
     "codelutra.models",
     "codelutra.records",
     "codelutra.tasks",

@@ -1,0 +1,156 @@
+"""CodeLutra's dashboard and the worker behind it: `python app.py [--host H] [--port P]`.
+
+Importing this file starts nothing, downloads nothing and loads no torch.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from codelutra.config import home
+from pages import shell
+from storage import jobs
+from storage.db import StorageError
+from storage.lock import find_worker
+
+CHECK_S = 3.0  # between two looks at the worker
+LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
+STABLE_S = 30.0  # a worker that lived this long may be restarted at once
+
+
+class WorkerKeeper:
+    """Starts the worker, and again when it died. It is a session of its own: it outlives us."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._wait_s = 0.0
+        self._leaving = threading.Event()
+
+    def start(self) -> None:
+        self._ensure()
+        threading.Thread(target=self._watch, name="worker-keeper", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop looking after the worker; it is told by `--parent` that we are gone."""
+        self._leaving.set()
+
+    def _watch(self) -> None:
+        while not self._leaving.wait(CHECK_S):
+            self._ensure()
+
+    def _ensure(self) -> None:
+        is_starting = self._child is not None and self._child.poll() is None
+        if is_starting or find_worker(self.folder):
+            return
+        lived_s = time.monotonic() - self._started_at
+        if self._child and lived_s < self._wait_s:
+            return
+        self._wait_s = (
+            0.0 if lived_s > STABLE_S else min(LONGEST_WAIT_S, 2 * self._wait_s + CHECK_S)
+        )
+        command = [sys.executable, "-m", "codelutra", "worker", "--parent", str(os.getpid())]
+        with open(self.folder / "worker-output.log", "ab") as output:
+            self._child = subprocess.Popen(
+                command,
+                cwd=Path(__file__).parent,
+                env=os.environ | {"CODELUTRA_HOME": str(self.folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._started_at = time.monotonic()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    folder = home().absolute()
+    try:
+        jobs.prepare(folder)
+        _check_port(options.host, options.port)
+    except (StorageError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    keeper = WorkerKeeper(folder)
+    keeper.start()
+    blocks = shell.build()
+    launch(blocks, options.host, options.port)
+    print(
+        f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
+        flush=True,
+    )
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        keeper.stop()
+        blocks.close(verbose=False)
+        print(_farewell(folder))
+    return 0
+
+
+def launch(blocks: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page and return; shared with the tests."""
+    blocks.queue(default_concurrency_limit=4)
+    blocks.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=True,
+        share=False,
+        ssr_mode=False,
+        mcp_server=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        theme=shell.theme(),
+        css_paths=[shell.CSS_FILE],
+        head=shell.head_script(),
+    )
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="app.py", description="CodeLutra's dashboard")
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    port = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise OSError with one clear line when nobody could listen there."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(address[0]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address[4])
+    except (OSError, OverflowError) as error:
+        if getattr(error, "strerror", "") == "Address already in use":
+            raise OSError(f"port {port} is in use: choose another with --port") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def _farewell(folder: Path) -> str:
+    worker = find_worker(folder)
+    if worker and worker.is_executing:
+        return (
+            f"The page has ended. The worker (pid {worker.pid}) goes on with its run; "
+            f"stop it with `kill {worker.pid}`: the run is kept and continues at the next start."
+        )
+    return "The page has ended, and the worker with it. Nothing was running."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

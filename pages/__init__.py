@@ -1,0 +1,1 @@
+"""The dashboard: one file a tab, and what the tabs share."""

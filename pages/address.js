@@ -1,0 +1,48 @@
+// The address bar follows the person (?tab=trends&run=3), and ages count on between two ticks.
+(() => {
+  // Gradio's <base href="./"> changes no address, but it breaks the patterns of Plotly's bars,
+  // which refer to places in the document itself.
+  document.querySelector('base[href="./"]')?.remove();
+
+  // A tab is "selected" when the page is built, too: that must not overwrite the address before
+  // the server has read it.
+  let isRead = false;
+  const remember = (changes) => {
+    if (!isRead) return;
+    const url = new URL(window.location.href);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === undefined || value === "") url.searchParams.delete(name);
+      else url.searchParams.set(name, value);
+    }
+    if (url.href !== window.location.href) history.replaceState(history.state, "", url);
+  };
+
+  const follow = (run) => {
+    isRead = true;
+    remember({ run });
+  };
+
+  // On a narrow screen the run is below the form: bring it into sight when it was started.
+  const showRun = () => {
+    const failed = document.querySelector("#form-message .bad");
+    const target = document.querySelector(failed ? "#form-message" : "#run-column");
+    if (failed || window.innerWidth < 900) {
+      target?.scrollIntoView({ behavior: "smooth", block: failed ? "center" : "start" });
+    }
+  };
+
+  const since = new WeakMap();
+  setInterval(() => {
+    for (const element of document.querySelectorAll("[data-age]")) {
+      const age = element.dataset.age;
+      const known = since.get(element);
+      if (!known || known.age !== age) since.set(element, { age, at: performance.now() });
+      const { at } = since.get(element);
+      const seconds = Math.round(Number(age) + (performance.now() - at) / 1000);
+      const words = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+      if (element.textContent !== words) element.textContent = words;
+    }
+  }, 1000);
+
+  window.codelutra = { follow, remember, showRun };
+})();

@@ -1,0 +1,231 @@
+"""A `RunView` as HTML: what happens now, what came out so far, what to do next, the log."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pages.format import (
+    PHASES,
+    chip,
+    count,
+    duration,
+    interval,
+    percent,
+    points,
+    signed_interval,
+    text,
+)
+from pages.run_view import Gain, RunView
+from storage.jobs import RunStatus
+from storage.queries import TrendPoint
+
+UNITS = {"sample": "programs", "execute": "programs", "train": "steps", "evaluate": "tasks"}
+DOING = {
+    "sample": "sampling programs",
+    "execute": "executing programs",
+    "pair": "pairing correct with incorrect programs",
+    "train": "training the adapter",
+    "evaluate": "evaluating on held-out tasks",
+}
+MOVING = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
+
+EMPTY = """<section class="panel empty" data-state="empty">
+<h3>Nothing has run yet</h3>
+<p>A run lets the model write programs, executes them in a sandbox, trains the model to prefer its
+correct programs to its incorrect ones, and measures the result on held-out tasks.</p>
+<p>Press <strong>Start</strong>: the starter needs no GPU, no account and no network. Four
+iterations take about 20 minutes on a two-core laptop. You may close this tab at any time; the
+run goes on.</p>
+</section>"""
+
+
+def panel(view: RunView | None) -> str:
+    if view is None:
+        return EMPTY
+    parts = [_head(view), _message(view), _progress(view), _results(view), _rounds(view)]
+    return (
+        f'<section class="panel" data-state="{text(view.status)}" data-run="{view.row.id}">'
+        f"{''.join(parts)}</section>"
+    )
+
+
+def log_tail(view: RunView | None) -> str:
+    if view is None or not view.log:
+        return '<pre class="log" tabindex="0" aria-label="Log of the run">No lines yet.</pre>'
+    lines = [
+        f'<span class="when">{when.astimezone():%H:%M:%S}</span> {text(message)}'
+        for when, message in view.log
+    ]
+    body = "\n".join(lines)
+    return f'<pre class="log" tabindex="0" aria-label="Log of the run">{body}</pre>'
+
+
+def _head(view: RunView) -> str:
+    tasks = f"{count(view.num_train)} training and {count(view.num_heldout)} held-out tasks"
+    model = text(view.config.get("model", ""))
+    training = view.config.get("training", {})
+    mode = text(training.get("mode", "dual"))
+    return (
+        f'<header class="run-head"><h3>Run {view.row.id}</h3>{chip(view.status)}'
+        f'<span class="facts">model <b>{model}</b>, {tasks} of '
+        f"<b>{text(view.config.get('tasks', ''))}</b>, loss {mode}</span></header>"
+    )
+
+
+def _message(view: RunView) -> str:
+    """One sentence on the state, and what to do about it where something can be done."""
+    if view.status is RunStatus.FAILED:
+        return (
+            f'<div class="note bad" role="alert"><b>The run stopped with an error.</b> '
+            f"{text(view.error or 'The log below says more.')}<br>Mend the cause, then press "
+            "Resume: the run goes on from what is finished.</div>"
+        )
+    kind = "warn" if view.status is RunStatus.INTERRUPTED else ""
+    return f'<div class="note {kind}">{_sentence(view)}</div>'
+
+
+def _sentence(view: RunView) -> str:
+    match view.status:
+        case RunStatus.QUEUED:
+            return _queued(view)
+        case RunStatus.RUNNING:
+            return "You may close this tab: the run goes on, and this page finds it again."
+        case RunStatus.PAUSING:
+            return "Stopping at the next safe point, within seconds. Finished work is kept."
+        case RunStatus.PAUSED:
+            return "Paused. What is finished is kept; Resume goes on from there."
+        case RunStatus.CANCELLING:
+            return "Cancelling: the phase under way is being stopped."
+        case RunStatus.CANCELLED:
+            return "Cancelled. What is finished is kept; Resume takes the run up again."
+        case RunStatus.INTERRUPTED if view.worker_pid is None:
+            return (
+                "The worker died in the middle of this run. It goes on from the last finished "
+                "step as soon as the worker is back; this page starts it within seconds."
+            )
+        case RunStatus.INTERRUPTED:
+            return "Another version of CodeLutra began this run. Press Resume to go on with it."
+        case _:
+            total = sum(sum(point.seconds.values()) for point in view.trend)
+            return f"Finished after {duration(total)} of work. The Trends tab has the charts."
+
+
+def _queued(view: RunView) -> str:
+    if view.worker_pid is None:
+        return "Queued. The worker is starting; the run begins as soon as it is there."
+    if view.ahead:
+        runs = ", ".join(f"run {number}" for number in view.ahead)
+        return f"Queued behind {runs}: it starts by itself. You may close this tab."
+    return "Queued: it starts in a moment. You may close this tab."
+
+
+def _progress(view: RunView) -> str:
+    """The phases of this iteration, the bar, and how long it still takes."""
+    now = view.progress
+    if now is None or view.status is RunStatus.COMPLETED:
+        return ""
+    share = min(1.0, now.done / now.total) if now.total else 0.0
+    where = f"Iteration {now.iteration} of {view.row.iterations}" if now.iteration else "Base model"
+    state = "moving" if view.status in MOVING else "still"
+    amount = f"{count(now.done)} of {count(now.total)} {UNITS.get(now.phase, '')}"
+    return (
+        f'<div class="progress {state}"><div class="where"><b>{where}</b>: '
+        f"{DOING.get(now.phase, text(now.phase))}</div>{_stepper(view)}"
+        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{round(100 * share)}" aria-label="{where}, {text(now.phase)}">'
+        f'<i style="width:{100 * share:.1f}%"></i></div>'
+        f'<div class="under"><span>{amount if now.total else "loading the model"}</span>'
+        f"{_times(view)}</div></div>"
+    )
+
+
+def _times(view: RunView) -> str:
+    assert view.progress is not None
+    if view.status is not RunStatus.RUNNING:
+        return ""
+    age = max(0.0, (datetime.now(UTC) - view.progress.updated_at).total_seconds())
+    left = view.left
+    return (
+        f"<span>this phase: {_left(left.phase)}</span><span>whole run: {_left(left.run)}</span>"
+        f'<span class="faint">last sign of life <span data-age="{age:.0f}">{age:.0f} s</span> ago'
+        "</span>"
+    )
+
+
+def _left(seconds: float | None) -> str:
+    return "estimating" if seconds is None else f"<b>about {duration(seconds)}</b> left"
+
+
+def _stepper(view: RunView) -> str:
+    assert view.progress is not None
+    now = view.progress
+    phases: Sequence[str] = PHASES if now.iteration else ("evaluate",)
+    here = phases.index(now.phase) if now.phase in phases else 0
+    seconds = next((p.seconds for p in view.trend if p.iteration == now.iteration), {})
+    steps = []
+    for position, phase in enumerate(phases):
+        state = "done" if position < here else "now" if position == here else "todo"
+        took = duration(seconds.get(phase)) if state == "done" and phase in seconds else ""
+        current = ' aria-current="step"' if state == "now" else ""
+        steps.append(f'<li class="{state}"{current}>{phase}<small>{took}</small></li>')
+    return f'<ol class="steps">{"".join(steps)}</ol>'
+
+
+def _results(view: RunView) -> str:
+    """Base, newest policy and the difference, each with its interval."""
+    if not view.scored:
+        return ""
+    base, newest = view.scored[0], view.scored[-1]
+    cells = [_figure("Base model, held-out pass@1", base)]
+    if newest is not base:
+        cells.append(_figure(f"After iteration {newest.iteration}", newest))
+    if view.gain:
+        cells.append(_gain(view.gain))
+    cells.append(_syntax(view))
+    return f'<dl class="figures">{"".join(cells)}</dl>'
+
+
+def _figure(label: str, point: TrendPoint) -> str:
+    return (
+        f"<div><dt>{label}</dt><dd>{percent(point.pass_at_1)}"
+        f"<small>95 % interval {interval(point.ci_low, point.ci_high)}</small>"
+        f"<small>n = {point.num_tasks} tasks</small></dd></div>"
+    )
+
+
+def _syntax(view: RunView) -> str:
+    """As sampled, where there are samples: greedy programs seldom fail to parse."""
+    sampled = [p for p in view.trend if p.sampled_syntax_error is not None]
+    if sampled:
+        shares = [p.sampled_syntax_error for p in sampled]
+        label, about = "Syntax errors, sampled", f"n = {count(sampled[-1].num_sampled)} programs"
+    else:
+        shares = [p.syntax_error for p in view.scored]
+        label, about = "Syntax errors, held-out", f"n = {view.scored[-1].num_tasks} tasks"
+    span = " to ".join(percent(share) for share in shares[:1] + shares[1:][-1:])
+    return f"<div><dt>{label}</dt><dd>{span}<small>{about}</small></dd></div>"
+
+
+def _gain(gain: Gain) -> str:
+    remark = "" if gain.is_real else "<small>the interval holds 0: may be chance</small>"
+    return (
+        f"<div><dt>Change from base</dt><dd>{points(gain.difference)}"
+        f"<small>95 % interval {signed_interval(gain.low, gain.high)}</small>"
+        f"<small>the same {gain.num_tasks} tasks</small>{remark}</dd></div>"
+    )
+
+
+def _rounds(view: RunView) -> str:
+    """One box a policy, so that the whole run is in sight."""
+    scored = {point.iteration: point for point in view.scored}
+    under_way = view.progress.iteration if view.progress else None
+    boxes = []
+    for number in range(view.row.iterations + 1):
+        name = f"Iteration {number}" if number else "Base"
+        if number in scored:
+            state, value = "done", percent(scored[number].pass_at_1)
+        elif number == under_way and view.status is not RunStatus.COMPLETED:
+            state, value = "now", "under way" if view.status in MOVING else text(view.status)
+        else:
+            state, value = "todo", "to come"
+        boxes.append(f'<li class="{state}"><span>{name}</span><b>{value}</b></li>')
+    return f'<ol class="rounds" aria-label="Held-out pass@1 by iteration">{"".join(boxes)}</ol>'

@@ -1,0 +1,187 @@
+"""One run as plain data: what the Refine page shows, and what may be done with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from codelutra.evaluation import paired_gain
+from pages.estimate import TimeLeft, time_left
+from storage import db, jobs, queries
+from storage.jobs import RunStatus
+from storage.lock import find_worker
+from storage.models import Progress, Run
+from storage.queries import TrendPoint
+
+ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING, RunStatus.INTERRUPTED)
+LOG_LINES = 200
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in the list of runs."""
+
+    id: int
+    name: str
+    status: RunStatus
+    iterations: int
+    created_at: datetime
+
+    @property
+    def label(self) -> str:
+        rounds = "1 iteration" if self.iterations == 1 else f"{self.iterations} iterations"
+        return f"Run {self.id}: {self.name}, {rounds} ({self.status})"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The newest policy against the base, on the same tasks; shares with a 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+    num_tasks: int
+
+    @property
+    def is_real(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything the Refine page says about one run."""
+
+    row: RunRow
+    config: dict[str, Any]
+    num_train: int
+    num_heldout: int
+    progress: Progress | None
+    trend: list[TrendPoint]
+    gain: Gain | None
+    log: list[tuple[datetime, str]]
+    error: str | None
+    worker_pid: int | None
+    ahead: list[int]  # runs that go first, when this one is queued
+
+    @property
+    def status(self) -> RunStatus:
+        return self.row.status
+
+    @property
+    def scored(self) -> list[TrendPoint]:
+        return [point for point in self.trend if point.pass_at_1 is not None]
+
+    @property
+    def left(self) -> TimeLeft:
+        return time_left(self.progress, self.trend, self.row.iterations)
+
+    @property
+    def can_pause(self) -> bool:
+        return self.status in jobs.PAUSABLE
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.status in jobs.CANCELLABLE
+
+    @property
+    def can_resume(self) -> bool:
+        # An interrupted run goes on by itself, unless another version of the worker began it.
+        stuck = self.status is RunStatus.INTERRUPTED and self.worker_pid is not None
+        return stuck or self.status in jobs.STOPPED
+
+
+def list_rows(session: Session, *, limit: int = 50, wanted: int | None = None) -> list[RunRow]:
+    """Newest first; the run `wanted` is among them even if it is older than the limit."""
+    runs = list(queries.list_runs(session, limit=limit))
+    if wanted and wanted not in [run.id for run in runs]:
+        older = queries.get_run(session, run_id=wanted)
+        runs += [older] if older else []
+    statuses = jobs.statuses([run.id for run in runs if run.id])
+    return [_row(run, statuses[run.id]) for run in runs if run.id in statuses]
+
+
+def run_exists(run_id: int) -> bool:
+    with db.open_session() as session:
+        return queries.get_run(session, run_id=run_id) is not None
+
+
+def first_shown(rows: Sequence[RunRow]) -> int | None:
+    """The run a visitor sees first: the newest one under way, else the newest queued, else any."""
+    for wanted in (ACTIVE, (RunStatus.QUEUED,)):
+        for row in rows:
+            if row.status in wanted:
+                return row.id
+    return rows[0].id if rows else None
+
+
+def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> RunView | None:
+    """None when there is no such run. `rows` saves asking for the statuses again."""
+    run = queries.get_run(session, run_id=run_id)
+    if run is None:
+        return None
+    row = next((row for row in rows if row.id == run_id), None) or _row(run, jobs.status(run_id))
+    worker = find_worker(db.current().home)
+    trend = queries.run_trend(session, run_id=run_id)
+    return RunView(
+        row=row,
+        config=run.config,
+        num_train=run.num_train,
+        num_heldout=run.num_heldout,
+        progress=queries.progress(session, run_id=run_id),
+        trend=trend,
+        gain=newest_gain(session, run_id=run_id, trend=trend),
+        log=[
+            (line.created_at, line.message)
+            for line in queries.log_lines(session, run_id=run_id, limit=LOG_LINES)
+        ],
+        error=jobs.error(run_id) if row.status is RunStatus.FAILED else None,
+        worker_pid=worker.pid if worker else None,
+        ahead=_ahead(row, rows),
+    )
+
+
+def newest_gain(session: Session, *, run_id: int, trend: Sequence[TrendPoint]) -> Gain | None:
+    """None until an iteration is scored."""
+    scored = [point.iteration for point in trend if point.pass_at_1 is not None]
+    if len(scored) < 2:
+        return None
+    base = queries.heldout_correct(session, run_id=run_id, number=scored[0])
+    newest = queries.heldout_correct(session, run_id=run_id, number=scored[-1])
+    both = sorted(base.keys() & newest.keys())
+    if not both:
+        return None
+    difference, low, high = paired_gain([base[t] for t in both], [newest[t] for t in both])
+    return Gain(difference, low, high, len(both))
+
+
+def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow]) -> tuple[Any, ...]:
+    """Changes exactly when the page has something new to say; cheap enough to ask every tick."""
+    worker = find_worker(db.current().home)
+    listed = tuple((row.id, row.status.value) for row in rows)
+    if run_id is None:
+        return (listed, worker is None)
+    progress = queries.progress(session, run_id=run_id)
+    last_line = queries.log_lines(session, run_id=run_id, limit=1)
+    return (
+        run_id,
+        listed,
+        worker is None,
+        progress and (progress.iteration, progress.phase, progress.done, progress.total),
+        progress and progress.updated_at.isoformat(),
+        last_line[-1].id if last_line else 0,
+        sum(i.pass_at_1 is not None for i in queries.iterations(session, run_id=run_id)),
+    )
+
+
+def _row(run: Run, status: RunStatus) -> RunRow:
+    assert run.id is not None
+    return RunRow(run.id, run.name, status, int(run.config.get("iterations", 1)), run.created_at)
+
+
+def _ahead(row: RunRow, rows: Sequence[RunRow]) -> list[int]:
+    if row.status is not RunStatus.QUEUED:
+        return []
+    waiting = (*ACTIVE, RunStatus.QUEUED)
+    return [r.id for r in reversed(rows) if r.id < row.id and r.status in waiting]

@@ -1,0 +1,137 @@
+"""Around the tabs: theme, header, footer with the worker's state, and the address bar."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pages import refine, trends
+from pages.format import text
+from pages.run_view import run_exists
+from storage import db
+from storage.lock import find_worker
+
+FOLDER = Path(__file__).parent
+CSS_FILE = FOLDER / "style.css"
+TABS = ("refine", "trends")
+TICK_S = 3.0
+
+HEADER = """<header class="product"><h1>CodeLutra</h1>
+<p>Refines a code model from its own mistakes: sample, execute, pair, train, evaluate.</p>
+</header>"""
+
+
+def theme() -> gr.themes.Base:
+    """Fonts that Gradio brings along: nothing is fetched from the network."""
+    look = gr.themes.Default(
+        primary_hue=gr.themes.colors.blue,
+        secondary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.slate,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        radius_size=gr.themes.sizes.radius_sm,
+        font=(gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"),
+        font_mono=(
+            gr.themes.LocalFont("IBM Plex Mono", weights=(400,)),
+            "ui-monospace",
+            "monospace",
+        ),
+    )
+    return look.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        color_accent="*primary_600",
+        slider_color="*primary_600",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_500",
+    )
+
+
+def head_script() -> str:
+    return f"<script>{(FOLDER / 'address.js').read_text()}</script>"
+
+
+def footer() -> str:
+    home = db.current().home
+    worker = find_worker(home)
+    if worker is None:
+        state = "worker not running: runs continue when it starts"
+    else:
+        doing = "busy" if worker.is_executing else "idle"
+        state = f"worker running, pid {worker.pid}, {doing}"
+    dot = "on" if worker else "off"
+    return (
+        f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>'
+        f'<span class="faint">data in {text(home)}</span></footer>'
+    )
+
+
+def refresh_footer(seen: str) -> tuple[Any, Any]:
+    now = footer()
+    return (gr.skip(), gr.skip()) if now == seen else (now, now)
+
+
+def build() -> gr.Blocks:
+    """The whole page. Starts nothing and reads nothing until a browser asks."""
+    with gr.Blocks(title="CodeLutra", analytics_enabled=False) as blocks:
+        gr.HTML(HEADER)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Refine", id="refine") as refine_tab:
+                run_picker, run_timer, show_run, run_outputs = refine.render()
+            with gr.Tab("Trends", id="trends") as trends_tab:
+                trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
+        foot, seen = gr.HTML("", elem_id="worker-state"), gr.State("")
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        quiet["queue"] = False  # quick reads: they need not wait for their turn
+        timers: list[Component] = [run_timer, trend_timer]
+        gr.Timer(TICK_S).tick(refresh_footer, seen, [foot, seen], **quiet)
+
+        def open_address(request: gr.Request) -> list[Any]:
+            tab, run_id = address(dict(request.query_params))
+            if run_id and not run_exists(run_id):
+                gr.Warning(f"There is no run {run_id}.")
+                run_id = None
+            shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
+            now = footer()
+            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, now, now]
+
+        # A tab is selected when the page is built, too: then no run is chosen yet, and
+        # `open_address` alone says what to show.
+        def open_refine(run_id: int | None) -> list[Any]:
+            if not run_id:
+                return [gr.skip()] * (len(timers) + len(run_outputs))
+            return [*_active("refine"), *show_run(run_id)]
+
+        def open_trends(run_id: int | None) -> list[Any]:
+            if not run_id:
+                return [gr.skip()] * (len(timers) + len(trend_outputs))
+            return [*_active("trends"), *show_trend(run_id)]
+
+        opened = [tabs, *timers, *run_outputs, *trend_outputs, foot, seen]
+        read = blocks.load(open_address, None, opened, **quiet)
+        read.then(None, run_picker, js="run => window.codelutra.follow(run)")
+        refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)
+        trends_tab.select(open_trends, run_picker, [*timers, *trend_outputs], **quiet)
+        for tab, name in ((refine_tab, "refine"), (trends_tab, "trends")):
+            tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
+        for picker in (run_picker, trend_picker):
+            picker.change(None, picker, js="run => window.codelutra.remember({run})")
+    assert isinstance(blocks, gr.Blocks)
+    return blocks
+
+
+def address(params: dict[str, str]) -> tuple[str, int | None]:
+    """(tab, run) of the address bar; what makes no sense is as if it were not there."""
+    tab, run = params.get("tab", ""), params.get("run", "")
+    return tab if tab in TABS else TABS[0], int(run) if run.isdecimal() else None
+
+
+def _active(tab: str) -> list[gr.Timer]:
+    """Only the visible tab asks for news."""
+    return [gr.Timer(active=tab == name) for name in TABS]

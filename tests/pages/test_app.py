@@ -1,0 +1,131 @@
+"""The served page: its API by gradio_client, and what an import or a bad start does."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from pages import shell
+from storage.lock import find_worker
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def client(store: Path) -> Iterator[Client]:
+    import app
+
+    blocks = shell.build()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app.launch(blocks, "127.0.0.1", port)
+    yield Client(blocks.local_url, verbose=False)
+    blocks.close(verbose=False)
+
+
+def test_a_run_is_started_listed_and_followed(client, add_run):
+    run_id = client.predict(
+        "starter", "starter", 1, {"max_train": 40, "max_heldout": 40}, api_name="/start_run"
+    )
+    assert client.predict(api_name="/runs") == [
+        {"id": run_id, "name": "starter", "status": "queued", "iterations": 1}
+    ]
+    status = client.predict(run_id, api_name="/run_status")
+    assert (status["status"], status["phase"], status["error"]) == ("queued", None, None)
+    points = client.predict(add_run((0.3, 0.6)), api_name="/trend")
+    assert [point["pass_at_1"] for point in points] == [0.3, 0.6]
+
+
+def test_bad_input_is_answered_with_one_line(client):
+    for given, message in (
+        (("starter", "/nowhere", 1, {}), "does not exist"),
+        (("nothing", "starter", 1, {}), "no task set"),
+        (("starter", "starter", 0, {}), "Iterations: must be greater than"),
+        (("starter", "starter", 1, {"training.betta": 1}), "training.betta"),
+    ):
+        with pytest.raises(AppError, match=message):
+            client.predict(*given, api_name="/start_run")
+    with pytest.raises(AppError, match="there is no run 99"):
+        client.predict(99, api_name="/trend")
+    assert client.predict(api_name="/runs") == []
+
+
+def test_only_the_named_events_are_public(client):
+    api = client.view_api(return_format="dict", print_info=False)
+    assert set(api["named_endpoints"]) == {"/runs", "/start_run", "/run_status", "/trend"}
+    assert api["unnamed_endpoints"] == {}
+
+
+def test_a_strange_address_is_ignored():
+    assert shell.address({"tab": "trends", "run": "3"}) == ("trends", 3)
+    assert shell.address({"tab": "<b>", "run": "-1"}) == ("refine", None)
+    assert shell.address({}) == ("refine", None)
+
+
+def test_importing_the_app_starts_and_loads_nothing(home):
+    code = (
+        "import sys, threading; before = threading.active_count(); import app; "
+        "heavy = {'torch', 'vllm', 'transformers', 'trl', 'codelutra.worker'} & set(sys.modules); "
+        "assert not heavy, heavy; assert threading.active_count() == before, threading.enumerate()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not home.exists()
+
+
+def test_an_occupied_port_is_one_clear_line(home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = _app("--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == f"port {port} is in use: choose another with --port\n"
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(home):
+    home.write_text("a file where the folder should be")
+    done = _app("--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "set CODELUTRA_HOME to a writable folder" in done.stderr
+
+
+def test_ctrl_c_ends_the_page_and_the_idle_worker(home):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert f":{port}/" in process.stdout.readline()
+    _wait_until(lambda: find_worker(home) is not None)
+    process.send_signal(signal.SIGINT)
+    assert "Nothing was running" in process.communicate(timeout=180)[0]
+    assert process.returncode == 0
+    _wait_until(lambda: find_worker(home) is None)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 180
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _app(*options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "app.py", *options],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=180,
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""What was filled in becomes a queued run, or a message that names the field."""
+
+import json
+
+import pytest
+
+from codelutra.errors import CodeLutraError, ModelError, TaskError
+from pages import form
+from storage import db, jobs, queries
+
+START = {"tasks": "starter", "model": "starter", "iterations": 1}
+
+
+def count_runs() -> int:
+    with db.open_session() as session:
+        return queries.count_runs(session)
+
+
+def test_the_form_opens_with_the_defaults_of_the_model():
+    fields = {field.path: field for field in form.form_fields("starter")}
+    assert fields["training.learning_rate"].value == 5e-4
+    assert fields["training.mode"].choices == ("dual", "dpo", "sft")
+    assert fields["sampling.num_samples"].info == "programs per task, n (the paper)"
+
+
+def test_what_depends_on_the_model_is_known():
+    paths = form.model_dependent()
+    assert "training.learning_rate" in paths
+    assert "seed" not in paths
+
+
+def test_a_filled_form_is_queued(store):
+    run_id = form.queue_run(START | {"training.beta": 0.2, "max_train": 40, "max_heldout": 30})
+    with db.open_session() as session:
+        run = queries.get_run(session, run_id=run_id)
+    assert run is not None
+    assert (run.num_train, run.num_heldout) == (40, 30)
+    assert run.config["training"]["beta"] == 0.2
+    assert run.config["training"]["learning_rate"] == 5e-4
+    assert jobs.status(run_id) is jobs.RunStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"training.beta": 0}, "Beta: must be greater than 0 (given: 0)"),
+        ({"sampling.num_samples": None}, "Samples per task: must be a valid integer"),
+        ({"iterations": 51}, "Iterations: must be less than or equal to 50"),
+        ({"training.mode": "ppo"}, "Loss: must be 'dual', 'dpo' or 'sft' (given: 'ppo')"),
+        ({"model": ""}, "Model: "),
+        ({"tasks": " "}, "Task set: "),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_queued(store, wrong, message):
+    with pytest.raises(CodeLutraError) as caught:
+        form.queue_run(START | wrong)
+    assert message in str(caught.value)
+    assert count_runs() == 0
+
+
+def test_a_missing_model_folder_is_refused(store):
+    with pytest.raises(ModelError, match="does not exist"):
+        form.queue_run(START | {"model": "/nowhere/model"})
+    assert count_runs() == 0
+
+
+def test_a_missing_task_set_is_refused(store):
+    with pytest.raises(TaskError, match="no task set"):
+        form.queue_run(START | {"tasks": "nothing"})
+    assert count_runs() == 0
+
+
+def test_a_task_set_without_held_out_tasks_is_refused(store, tmp_path):
+    task = {"task_id": "1", "kind": "python", "prompt": "p", "gold": "result = 1"}
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(json.dumps(task) + "\n")
+    with pytest.raises(TaskError, match="no heldout tasks"):
+        form.queue_run(START | {"tasks": str(file)})
+    assert count_runs() == 0
