@@ -8,7 +8,7 @@ command goes on where it stopped.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
@@ -46,8 +46,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, two short iterations")
     parser.add_argument("--out", type=Path, help="where the runs are kept")
+    parser.add_argument("--seeds", type=int, help="fewer seeds than the plan's")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
+    plan = replace(plan, seeds=options.seeds or plan.seeds)
     out = options.out or home() / "benchmarks" / ("starter-quick" if options.quick else "starter")
     tasks = load_tasks("starter")
     runs = []
