@@ -21,6 +21,8 @@ from codelutra.config import RefineConfig
 from storage import db, jobs
 from storage.models import Iteration, PreferencePair, Run, Sample
 
+# Interrupted: its worker is dead, and the next one has not come up yet.
+UNDER_WAY = (jobs.RunStatus.QUEUED, jobs.RunStatus.RUNNING, jobs.RunStatus.INTERRUPTED)
 Rows = dict[str, Counter[tuple[object, ...]]]
 
 
@@ -79,7 +81,7 @@ def _refine(home: Path, config: RefineConfig, delays: list[float]) -> tuple[Rows
             raise AssertionError("a run of a dead worker shows as running")
     worker = _worker()
     deadline = time.monotonic() + 900
-    while jobs.status(run_id) in (jobs.RunStatus.QUEUED, jobs.RunStatus.RUNNING):
+    while jobs.status(run_id) in UNDER_WAY:
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
