@@ -59,8 +59,10 @@ def main() -> int:
             refine(run, select_tasks(tasks, run.config))
             runs.append(run)
         _print_rounds(runs, plan)
-        base = _draw(runs[0], tasks, 0)
-        last = [s for run in runs for s in _draw(run, tasks, plan.iterations)]
+        top_p = runs[0].config.sampling.top_p
+        base = _draw(runs[0], tasks, 0, top_p)
+        last = [s for run in runs for s in _draw(run, tasks, plan.iterations, top_p)]
+        _print_unlimited(_draw(runs[0], tasks, 0, 1.0), _draw(runs[0], tasks, plan.iterations, 1.0))
         methods = {mode: _ablation(out, plan, mode, runs, tasks, bar) for mode in ("sft", "dpo")}
     _print_methods({"dual": runs, **methods})
     return finish(_claims(runs, base, last, plan))
@@ -80,16 +82,16 @@ def _run(
     return RunFolder(folder, config, bar.report)
 
 
-def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int) -> list[Sample]:
+def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int, top_p: float) -> list[Sample]:
     """Ten programs a held-out task at temperature 1 from the policy of an iteration."""
-    kept = RunFolder(run.folder / "sampled", run.config)
+    kept = RunFolder(run.folder / f"sampled-top-p-{top_p:g}", run.config)
     heldout = [t for t in select_tasks(tasks, run.config) if t.split == "heldout"]
     adapter = run.adapter(iteration)
     sampling = run.config.sampling
     done = {s.task_id for s in kept.samples(iteration, "heldout") if s.index == 9}
     for samples in generate(
         heldout,
-        GenerationRequest(10, 1.0, 1.0, sampling.max_new_tokens, 1_000 + run.config.seed),
+        GenerationRequest(10, 1.0, top_p, sampling.max_new_tokens, 1_000 + run.config.seed),
         policy={
             "backend": run.config.generation.model_dump(),
             "model": resolve_model("starter"),
@@ -123,7 +125,8 @@ def _ablation(
         other.add_pairs(1, run.pairs(1) or [])
         mine = select_tasks(tasks, other.config)
         phases.train(other, mine, 1)
-        phases.evaluate(other, mine, 1)
+        with Sandbox(other.config.sandbox) as sandbox:
+            phases.evaluate(other, mine, 1, sandbox)
         ablations.append(other)
     return ablations
 
@@ -146,6 +149,16 @@ def _pass_at_10(samples: Sequence[Sample]) -> float:
     for sample in samples:
         correct[sample.task_id] = correct.get(sample.task_id, 0) + _is(sample, VerdictKind.CORRECT)
     return mean(pass_at_k(10, c, 10) for c in correct.values())
+
+
+def _print_unlimited(base: Sequence[Sample], last: Sequence[Sample]) -> None:
+    """The tail that the nucleus cuts off, of the first seed: no claim, for comparison."""
+    before, after = (_share(s, VerdictKind.SYNTAX_ERROR) for s in (base, last))
+    print(
+        f"\nseed 0 sampled with top_p 1: syntax errors {before:.1%} (n = {len(base)}) -> "
+        f"{after:.1%} (n = {len(last)}), pass@10 {_pass_at_10(base):.1%} -> "
+        f"{_pass_at_10(last):.1%}"
+    )
 
 
 def _print_rounds(runs: Sequence[RunFolder], plan: Plan) -> None:

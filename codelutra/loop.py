@@ -10,6 +10,7 @@ from typing import Any
 
 from codelutra import phases
 from codelutra.ledger import Ledger
+from codelutra.sandbox import Sandbox
 from codelutra.tasks.task import Task
 
 Step = Callable[..., Any]
@@ -22,15 +23,18 @@ def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
     """Score the base model, then refine it `iterations` times."""
-    step("0/evaluate", phases.evaluate, ledger, tasks, 0)
-    for iteration in range(1, ledger.config.iterations + 1):
-        refine_once(ledger, tasks, iteration, step)
+    with Sandbox(ledger.config.sandbox) as sandbox:  # kept: warm, and each gold is run once
+        step("0/evaluate", phases.evaluate, ledger, tasks, 0, sandbox)
+        for iteration in range(1, ledger.config.iterations + 1):
+            refine_once(ledger, tasks, iteration, sandbox, step)
 
 
-def refine_once(ledger: Ledger, tasks: Sequence[Task], iteration: int, step: Step = call) -> None:
+def refine_once(
+    ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox, step: Step = call
+) -> None:
     """One iteration: sample, execute, pair, train, evaluate."""
     step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration)
-    step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration)
+    step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, sandbox)
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
     step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
-    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration)
+    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, sandbox)

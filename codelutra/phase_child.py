@@ -1,4 +1,4 @@
-"""The child side of a phase: `python -m codelutra.phase_child NAME`, job as JSON on stdin."""
+"""The child side of a phase: a job in, messages out, everything printed to the log."""
 
 import ctypes
 import json
@@ -7,12 +7,32 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 from codelutra.errors import CodeLutraError
 
 Send = Callable[[dict[str, Any]], None]
 PR_SET_PDEATHSIG = 1
+
+
+def main(name: str, job: str, channel: Connection, log: str, environment: dict[str, str]) -> None:
+    """Run the phase `name` on `job` (JSON); every message is one JSON object on `channel`."""
+    os.setsid()  # killed as a group
+    die_with_parent()
+    for stream in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), stream)
+    os.environ.update(environment)  # the server's are as old as the first phase
+
+    def send(message: dict[str, Any]) -> None:
+        channel.send_bytes(json.dumps(message).encode())
+
+    try:
+        {"generate": _generate, "train": _train}[name](json.loads(job), send)
+    except Exception as error:  # the phase boundary: one line up, the traceback to the log
+        traceback.print_exc()
+        send({"error": _one_line(error)})
+        sys.exit(1)
 
 
 def die_with_parent() -> None:
@@ -22,26 +42,6 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)  # it died before the call above
-
-
-def main() -> int:
-    die_with_parent()
-    # Messages own the real standard output; a stray print of a library goes to the log.
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def send(message: dict[str, Any]) -> None:
-        channel.write(json.dumps(message) + "\n")
-        channel.flush()
-
-    try:
-        phase = {"generate": _generate, "train": _train}[sys.argv[1]]
-        phase(json.load(sys.stdin), send)
-    except Exception as error:  # the phase boundary: one line up, the traceback to the log
-        traceback.print_exc()
-        send({"error": _one_line(error)})
-        return 1
-    return 0
 
 
 def _one_line(error: Exception) -> str:
@@ -68,7 +68,3 @@ def _train(job: dict[str, Any], send: Send) -> None:
     from codelutra.training.trainer import train
 
     train(job, send)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

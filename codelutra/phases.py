@@ -38,10 +38,10 @@ def sample(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         _generate(ledger, tasks, "train", iteration, request, config.batch_size)
 
 
-def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
+def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox) -> None:
     """Run every training sample in the sandbox and store its verdict."""
     with _Timed(ledger, iteration, "execute"):
-        _grade(ledger, tasks, "train", iteration, "execute")
+        _grade(ledger, tasks, "train", iteration, "execute", sandbox)
 
 
 def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
@@ -83,7 +83,7 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     ledger.log(f"iteration {iteration}: trained adapter {adapter.sha256[:12]}")
 
 
-def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
+def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox) -> None:
     """Score the policy of this iteration: one greedy program per held-out task."""
     if ledger.scores(iteration):
         return
@@ -91,7 +91,7 @@ def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     request = GenerationRequest(1, 0.0, 1.0, config.max_new_tokens, ledger.config.seed)
     with _Timed(ledger, iteration, "evaluate"):
         _generate(ledger, tasks, "heldout", iteration, request, config.batch_size)
-        _grade(ledger, tasks, "heldout", iteration, "evaluate")
+        _grade(ledger, tasks, "heldout", iteration, "evaluate", sandbox)
         scores = score(ledger.samples(iteration, "heldout"))
         ledger.add_scores(iteration, scores)
     low, high = scores.ci95
@@ -135,23 +135,29 @@ def _generate(
         ledger.report(iteration, phase, len(held), len(mine) * request.num_samples)
 
 
-def _grade(ledger: Ledger, tasks: Sequence[Task], split: Split, iteration: int, phase: str) -> None:
+def _grade(
+    ledger: Ledger,
+    tasks: Sequence[Task],
+    split: Split,
+    iteration: int,
+    phase: str,
+    sandbox: Sandbox,
+) -> None:
     samples = ledger.samples(iteration, split)
     ungraded = [s for s in samples if s.verdict is None]
     graded = len(samples) - len(ungraded)
     ledger.report(iteration, phase, graded, len(samples))
     by_id = _by_id(tasks, split)
-    with Sandbox(ledger.config.sandbox) as sandbox:
-        for start in range(0, len(ungraded), GRADED_AT_ONCE):
-            verdicts: dict[SampleKey, Verdict] = grade_samples(
-                by_id,
-                ungraded[start : start + GRADED_AT_ONCE],
-                sandbox,
-                should_stop=ledger.stop_requested,
-            )
-            ledger.add_verdicts(iteration, split, verdicts)
-            graded += len(verdicts)
-            ledger.report(iteration, phase, graded, len(samples))
+    for start in range(0, len(ungraded), GRADED_AT_ONCE):
+        verdicts: dict[SampleKey, Verdict] = grade_samples(
+            by_id,
+            ungraded[start : start + GRADED_AT_ONCE],
+            sandbox,
+            should_stop=ledger.stop_requested,
+        )
+        ledger.add_verdicts(iteration, split, verdicts)
+        graded += len(verdicts)
+        ledger.report(iteration, phase, graded, len(samples))
 
 
 def _by_id(tasks: Sequence[Task], split: Split) -> dict[str, Task]:

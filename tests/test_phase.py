@@ -19,6 +19,19 @@ def start(job: dict, log: Path, should_stop: Callable[[], bool] = lambda: False)
     return list(run_phase("generate", job, log=log, should_stop=should_stop, error=GenerationError))
 
 
+def phase_children(parent: int) -> set[psutil.Process]:
+    """The descendants that lead a session of their own."""
+    found = psutil.Process(parent).children(recursive=True)
+    return {child for child in found if leads_session(child.pid)}
+
+
+def leads_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:  # it has just ended
+        return False
+
+
 def job(model: str) -> dict:
     request = {"num_samples": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 4, "seed": 0}
     backend = {"backend": "transformers"}
@@ -38,18 +51,18 @@ def test_a_failing_phase_raises_one_line_and_logs_the_traceback(tmp_path: Path) 
 
 
 def test_a_stop_kills_the_child_within_a_second(tiny_model: str, tmp_path: Path) -> None:
-    others = set(psutil.Process().children())  # what other tests have left running
+    others = phase_children(os.getpid())  # what other tests have left running
     asked: list[float] = []
 
     def should_stop() -> bool:
-        if set(psutil.Process().children()) - others:
+        if phase_children(os.getpid()) - others:
             asked.append(time.monotonic())
         return bool(asked)
 
     with pytest.raises(StopRequested):
         start(job(tiny_model), tmp_path / "log", should_stop)
     assert time.monotonic() - asked[0] < 1.0
-    assert not set(psutil.Process().children()) - others
+    assert not phase_children(os.getpid()) - others
 
 
 def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
@@ -73,7 +86,7 @@ def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
     with parent.stdin as stdin:
         json.dump(job(tiny_model), stdin)
     assert parent.stdout.readline() == "up\n"
-    (child,) = psutil.Process(parent.pid).children()
+    (child,) = phase_children(parent.pid)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()

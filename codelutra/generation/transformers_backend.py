@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    TopPLogitsWarper,
+)
 
 from codelutra.config import TransformersBackend
 from codelutra.errors import ModelError
@@ -30,6 +35,14 @@ class TransformersGenerator:
 
             policy = PeftModel.from_pretrained(policy, adapter).merge_and_unload()
         self.model: Any = policy.to(device=self.device, dtype=_run_dtype(config)).eval()
+        self.end_tokens = torch.tensor(self._ends(), device=self.device)
+
+    def _ends(self) -> list[int]:
+        """Tokens that end a completion; a model may name several, one or none."""
+        ends = self.model.generation_config.eos_token_id
+        if ends is None:
+            ends = self.tokenizer.eos_token_id
+        return ends if isinstance(ends, list) else [] if ends is None else [ends]
 
     def generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
         with torch.inference_mode():
@@ -42,15 +55,9 @@ class TransformersGenerator:
         ids, mask = encoded["input_ids"], encoded["attention_mask"]  # (prompts, length)
         cache = self._prefill(ids[:, :-1], mask[:, :-1])
         cache.batch_repeat_interleave(n)
-        output = self.model.generate(
-            input_ids=ids.repeat_interleave(n, dim=0),
-            attention_mask=mask.repeat_interleave(n, dim=0),
-            past_key_values=cache,
-            max_new_tokens=request.max_new_tokens,
-            pad_token_id=self.tokenizer.pad_token_id,
-            **_decoding(request),
-        )
-        texts = self.tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
+        last = ids[:, -1:].repeat_interleave(n, dim=0)
+        new = self._decode(last, mask.repeat_interleave(n, dim=0), cache, request)
+        texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
         return [texts[start : start + n] for start in range(0, len(texts), n)]
 
     def _prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
@@ -63,16 +70,45 @@ class TransformersGenerator:
             )
         return cache
 
+    def _decode(
+        self,
+        last: torch.Tensor,  # (batch, 1), the last prompt token
+        mask: torch.Tensor,  # (batch, prompt length)
+        cache: DynamicCache,
+        request: GenerationRequest,
+    ) -> torch.Tensor:
+        """New tokens, (batch, max_new_tokens), padded. A finished row leaves the batch at once:
+        transformers' generate() runs every row as long as the longest one."""
+        new = torch.full((len(last), request.max_new_tokens), self.tokenizer.pad_token_id)
+        rows = torch.arange(len(last), device=self.device)  # where in `new` each one belongs
+        for step in range(request.max_new_tokens):
+            logits = self.model(
+                input_ids=last,
+                attention_mask=mask,
+                position_ids=mask.sum(dim=1, keepdim=True) - 1,
+                past_key_values=cache,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            last = _next_token(logits.float(), request)
+            new[rows.cpu(), step] = last[:, 0].cpu()
+            going = ~torch.isin(last[:, 0], self.end_tokens)
+            if not going.any():
+                break
+            if not going.all():
+                rows, last, mask = rows[going], last[going], mask[going]
+                cache.batch_select_indices(going.nonzero()[:, 0])
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        return new
 
-def _decoding(request: GenerationRequest) -> dict[str, Any]:
+
+def _next_token(logits: torch.Tensor, request: GenerationRequest) -> torch.Tensor:
+    """(batch, vocabulary) -> (batch, 1): the likeliest, or drawn at a temperature from a nucleus."""
     if request.temperature == 0:
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    return {
-        "do_sample": True,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "top_k": 0,
-    }
+        return logits.argmax(dim=-1, keepdim=True)
+    logits = logits / request.temperature
+    if request.top_p < 1:
+        logits = TopPLogitsWarper(request.top_p)(None, logits)
+    return torch.multinomial(logits.softmax(dim=-1), 1)
 
 
 def _load_dtype(device: str) -> torch.dtype:

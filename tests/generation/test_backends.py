@@ -2,9 +2,12 @@
 
 import pytest
 
+from codelutra.config import TransformersBackend
 from codelutra.errors import ModelError
 from codelutra.generation import GenerationRequest, Generator, load_generator
 from codelutra.generation.transformers_backend import TransformersGenerator
+from codelutra.starter import MODEL_DIR
+from codelutra.tasks import load_tasks
 
 PROMPTS = ["SELECT", "SELECT a FROM t WHERE b >= 3;\n-- how many?\n", "x"]
 
@@ -48,6 +51,25 @@ def test_one_prefill_for_all_samples_is_what_plain_generate_gives(
         new = ids[0, encoded["input_ids"].shape[1] :]
         expected.append([generator.tokenizer.decode(new, skip_special_tokens=True)] * 2)
     assert generator.generate(PROMPTS, request(2, 0.0)) == expected
+
+
+def test_rows_that_end_early_leave_the_others_as_plain_generate_has_them() -> None:
+    starter = TransformersGenerator(TransformersBackend(dtype="float32"), str(MODEL_DIR), "")
+    prompts = [task.prompt for task in load_tasks("starter")[::80]]
+    encoded = starter.tokenizer(prompts, return_tensors="pt", padding=True)
+    ids = starter.model.generate(**encoded, max_new_tokens=40, do_sample=False)
+    new = ids[:, encoded["input_ids"].shape[1] :]
+    texts = starter.tokenizer.batch_decode(new, skip_special_tokens=True)
+    lengths = {len(starter.tokenizer(text)["input_ids"]) for text in texts}
+    assert len(lengths) > 2
+    greedy = GenerationRequest(1, 0.0, 1.0, max_new_tokens=40, seed=0)
+    assert starter.generate(prompts, greedy) == [[text] for text in texts]
+
+
+def test_a_nucleus_leaves_unlikely_tokens_out(generator: Generator) -> None:
+    narrow = GenerationRequest(4, 1.0, 1e-6, max_new_tokens=12, seed=0)
+    greedy = generator.generate(PROMPTS, request(1, 0.0))
+    assert generator.generate(PROMPTS, narrow) == [texts * 4 for texts in greedy]
 
 
 def test_a_model_that_cannot_be_loaded_is_named_in_one_line(tmp_path_factory) -> None:  # type: ignore[no-untyped-def]

@@ -1,4 +1,7 @@
-"""One sandbox for all tests of this folder, with short limits, and a small database."""
+"""Two sandboxes for all tests of this folder, and a small database.
+
+Only tests of the time limit use the hasty one: on a slow machine it stops good programs, too.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,7 +16,13 @@ Run = Callable[[str], ExecutionResult]
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(SandboxConfig(timeout_s=20, memory_mb=256, workers=1)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def hasty_sandbox() -> Iterator[Sandbox]:
     with Sandbox(SandboxConfig(timeout_s=0.3, memory_mb=256, workers=1)) as opened:
         yield opened
 
@@ -33,17 +42,48 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_python(sandbox: Sandbox) -> Iterator[Run]:
     """Runs one program; afterwards the next good one must still be right."""
-    yield lambda source: sandbox.execute([Program("python", source)])[0]
-    good = Program("python", "import pandas as pd\nresult = int(pd.Series([1, 2]).sum())")
-    for program in (good, Program("python", "result = sum([1, 2])")):
-        assert sandbox.execute([program])[0].value == 3
+    yield lambda source: run(sandbox, "python", source)
+    assert_python_goes_on(sandbox)
+
+
+@pytest.fixture
+def run_python_hastily(hasty_sandbox: Sandbox) -> Iterator[Run]:
+    """As `run_python`, with 0.3 s of CPU time."""
+    yield lambda source: run(hasty_sandbox, "python", source)
+    assert_python_goes_on(hasty_sandbox)
 
 
 @pytest.fixture
 def run_sql(sandbox: Sandbox, database: Path) -> Iterator[Run]:
     """Runs one query; afterwards the next good one must still be right, the file unchanged."""
-    before = database.read_bytes(), sorted(database.parent.iterdir())
-    yield lambda source: sandbox.execute([Program("sql", source, str(database))])[0]
-    good = sandbox.execute([Program("sql", "SELECT count(*) FROM items", str(database))])[0]
+    before = contents(database)
+    yield lambda source: run(sandbox, "sql", source, str(database))
+    assert_sql_goes_on(sandbox, database, before)
+
+
+@pytest.fixture
+def run_sql_hastily(hasty_sandbox: Sandbox, database: Path) -> Iterator[Run]:
+    """As `run_sql`, with 0.3 s of CPU time."""
+    before = contents(database)
+    yield lambda source: run(hasty_sandbox, "sql", source, str(database))
+    assert_sql_goes_on(hasty_sandbox, database, before)
+
+
+def run(sandbox: Sandbox, kind: str, source: str, database: str = "") -> ExecutionResult:
+    return sandbox.execute([Program(kind, source, database)])[0]
+
+
+def contents(database: Path) -> tuple[bytes, list[Path]]:
+    return database.read_bytes(), sorted(database.parent.iterdir())
+
+
+def assert_python_goes_on(sandbox: Sandbox) -> None:
+    good = "import pandas as pd\nresult = int(pd.Series([1, 2]).sum())"
+    for source in (good, "result = sum([1, 2])"):
+        assert run(sandbox, "python", source).value == 3
+
+
+def assert_sql_goes_on(sandbox: Sandbox, database: Path, before: tuple[bytes, list[Path]]) -> None:
+    good = run(sandbox, "sql", "SELECT count(*) FROM items", str(database))
     assert good.value.rows == [(100,)]
-    assert (database.read_bytes(), sorted(database.parent.iterdir())) == before
+    assert contents(database) == before

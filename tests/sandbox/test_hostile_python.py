@@ -140,14 +140,14 @@ for name, number in {DENIED_SYSTEM_CALLS!r}.items():
 
 
 @pytest.mark.parametrize("name", TIMEOUTS)
-def test_is_a_timeout(name: str, run_python: Run) -> None:
-    result = run_python(TIMEOUTS[name])
+def test_is_a_timeout(name: str, run_python_hastily: Run) -> None:
+    result = run_python_hastily(TIMEOUTS[name])
     assert result.outcome == "timeout", result
     assert "0.3 s of CPU time" in result.detail
 
 
-def test_sleep_is_a_timeout_by_wall_clock(run_python: Run) -> None:
-    result = run_python("import time\ntime.sleep(1000)")
+def test_sleep_is_a_timeout_by_wall_clock(run_python_hastily: Run) -> None:
+    result = run_python_hastily("import time\ntime.sleep(1000)")
     assert (result.outcome, result.detail[:21]) == ("timeout", "still running after 1")
 
 
@@ -167,8 +167,8 @@ def test_is_a_syntax_error_with_its_line(name: str, run_python: Run) -> None:
         "import numpy as np\nx = []\nwhile True: x.append(np.ones(10**6))",
     ],
 )
-def test_exhaustion_ends_as_an_error_or_a_timeout(source: str, run_python: Run) -> None:
-    assert run_python(source).outcome in ("runtime_error", "timeout")
+def test_exhaustion_ends_as_an_error_or_a_timeout(source: str, run_python_hastily: Run) -> None:
+    assert run_python_hastily(source).outcome in ("runtime_error", "timeout")
 
 
 def test_secrets_and_files_are_out_of_reach(run_python: Run, tmp_path: Path) -> None:

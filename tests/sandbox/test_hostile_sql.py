@@ -94,8 +94,8 @@ def test_file_functions_do_not_run(name: str, run_sql: Run) -> None:
 
 
 @pytest.mark.parametrize("source", TIMEOUTS)
-def test_is_a_timeout(source: str, run_sql: Run) -> None:
-    result = run_sql(source)
+def test_is_a_timeout(source: str, run_sql_hastily: Run) -> None:
+    result = run_sql_hastily(source)
     assert (result.outcome, result.detail) == ("timeout", "used more than 0.3 s of CPU time")
 
 
