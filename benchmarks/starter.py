@@ -18,7 +18,7 @@ from codelutra import phases
 from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
 from codelutra.generation import GenerationRequest, generate
-from codelutra.grading import grade_samples
+from codelutra.grading import Grader
 from codelutra.loop import refine
 from codelutra.models import resolve_model
 from codelutra.progress import ProgressBar
@@ -106,7 +106,7 @@ def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int, top_p: float) -
     ungraded = [s for s in kept.samples(iteration, "heldout") if s.verdict is None]
     with Sandbox(run.config.sandbox) as sandbox:
         by_id = {task.task_id: task for task in heldout}
-        kept.add_verdicts(iteration, "heldout", grade_samples(by_id, ungraded, sandbox))
+        kept.add_verdicts(iteration, "heldout", Grader(sandbox).grade(by_id, ungraded))
     return kept.samples(iteration, "heldout")
 
 
@@ -126,7 +126,7 @@ def _ablation(
         mine = select_tasks(tasks, other.config)
         phases.train(other, mine, 1)
         with Sandbox(other.config.sandbox) as sandbox:
-            phases.evaluate(other, mine, 1, sandbox)
+            phases.evaluate(other, mine, 1, Grader(sandbox))
         ablations.append(other)
     return ablations
 

@@ -2,7 +2,8 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import sqlglot
 from sqlglot.errors import SqlglotError
@@ -15,6 +16,8 @@ from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.tasks.task import Task
 
 MAX_DETAIL = 300  # characters
+MAX_REMEMBERED = 100_000  # verdicts, some 100 MB of program texts
+NO_PROGRAM = Verdict(VerdictKind.NO_CODE, "no program in the completion")
 LOAD_SENSITIVE = ("MemoryError", "killed by SIGKILL")  # a busy machine can cause these, too
 
 
@@ -38,38 +41,68 @@ def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict
     return Verdict(VerdictKind.WRONG_RESULT, one_line(difference), result.seconds)
 
 
-def grade_samples(
-    tasks: Mapping[str, Task],
-    samples: Sequence[Sample],
-    sandbox: Sandbox,
-    *,
-    on_done: Callable[[int], None] | None = None,
-    should_stop: Callable[[], bool] = never,
-) -> dict[SampleKey, Verdict]:
-    """A verdict for every sample. Each distinct program runs once, each gold once a sandbox.
+class Grader:
+    """Grades samples in a sandbox and remembers: a distinct program of a task runs once.
 
-    `on_done` hears how many samples are done, in proportion to the programs run. Raises
-    StopRequested, and KeyError for a sample whose task is not in `tasks`.
+    A program whose result is chance keeps its first verdict for as long as the grader lives.
     """
-    programs = {sample.key: program_of(tasks[sample.task_id], sample) for sample in samples}
-    golds = {task_id: gold_program(tasks[task_id]) for task_id, _ in programs}
-    wanted = {program for program in golds.values() if program not in sandbox.gold_results}
-    wanted |= {program for program in programs.values() if program is not None}
-    results = sandbox.gold_results | execute_all(
-        sorted(wanted, key=in_sandbox_order), len(samples), sandbox, on_done, should_stop
-    )
-    for gold in golds.values():
-        if results[gold].outcome != "harness_error":
-            sandbox.gold_results[gold] = results[gold]
-    verdicts = {}
-    for sample in samples:
-        program = programs[sample.key]
-        verdicts[sample.key] = (
-            Verdict(VerdictKind.NO_CODE, "no program in the completion")
-            if program is None
-            else grade(tasks[sample.task_id], results[program], results[golds[sample.task_id]])
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._golds: dict[Program, ExecutionResult] = {}
+        self._verdicts: dict[tuple[str, Program], Verdict] = {}  # by task_id and program
+
+    def grade(
+        self,
+        tasks: Mapping[str, Task],
+        samples: Sequence[Sample],
+        should_stop: Callable[[], bool] = never,
+    ) -> dict[SampleKey, Verdict]:
+        """A verdict for every sample. Raises StopRequested; KeyError for an unknown task."""
+        if len(self._verdicts) > MAX_REMEMBERED:
+            self._verdicts.clear()
+        programs = {s.key: program_of(tasks[s.task_id], s) for s in samples}
+        new = self._grade_new(
+            tasks,
+            {
+                (task_id, program)
+                for (task_id, _), program in programs.items()
+                if program is not None and (task_id, program) not in self._verdicts
+            },
+            should_stop,
         )
-    return verdicts
+        # Our own faults are told and forgotten, so that they are tried again.
+        self._verdicts |= {
+            pair: verdict
+            for pair, verdict in new.items()
+            if verdict.kind is not VerdictKind.HARNESS_ERROR
+        }
+        known = ChainMap(new, self._verdicts)
+        return {
+            key: NO_PROGRAM if program is None else known[key[0], program]
+            for key, program in programs.items()
+        }
+
+    def _grade_new(
+        self,
+        tasks: Mapping[str, Task],
+        pairs: Set[tuple[str, Program]],
+        should_stop: Callable[[], bool],
+    ) -> dict[tuple[str, Program], Verdict]:
+        golds = {task_id: gold_program(tasks[task_id]) for task_id, _ in pairs}
+        wanted = {program for _, program in pairs} | (set(golds.values()) - self._golds.keys())
+        results = self._golds | execute_all(
+            sorted(wanted, key=in_sandbox_order), self._sandbox, should_stop
+        )
+        self._golds |= {
+            gold: results[gold]
+            for gold in golds.values()
+            if results[gold].outcome != "harness_error"
+        }
+        return {
+            (task_id, program): grade(tasks[task_id], results[program], results[golds[task_id]])
+            for task_id, program in pairs
+        }
 
 
 def program_of(task: Task, sample: Sample) -> Program | None:
@@ -91,19 +124,10 @@ def in_sandbox_order(program: Program) -> tuple[str, str, str]:
 
 
 def execute_all(
-    programs: Sequence[Program],
-    num_samples: int,
-    sandbox: Sandbox,
-    on_done: Callable[[int], None] | None,
-    should_stop: Callable[[], bool],
+    programs: Sequence[Program], sandbox: Sandbox, should_stop: Callable[[], bool]
 ) -> dict[Program, ExecutionResult]:
     """Runs all; then, alone, those whose outcome may be the machine's doing."""
-
-    def report(finished: int) -> None:
-        if on_done is not None:
-            on_done(num_samples * finished // len(programs))
-
-    executed = sandbox.execute(programs, report, should_stop)
+    executed = sandbox.execute(programs, should_stop=should_stop)
     results = dict(zip(programs, executed, strict=True))
     for program, result in results.items():
         if needs_second_run(result):

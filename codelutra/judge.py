@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import TaskError
-from codelutra.grading import grade_samples
+from codelutra.grading import Grader
 from codelutra.records import Sample
 from codelutra.sandbox import Sandbox
 from codelutra.tasks.task import Task
@@ -33,9 +33,10 @@ def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
         Sandbox(SandboxConfig()) as sandbox,
         tqdm(desc="judge", total=len(samples)) as bar,
     ):
+        grader = Grader(sandbox)
         for start in range(0, len(samples), ROWS_AT_ONCE):
             batch = samples[start : start + ROWS_AT_ONCE]
-            verdicts = grade_samples(tasks, batch, sandbox)
+            verdicts = grader.grade(tasks, batch)
             for sample in batch:
                 verdict = verdicts[sample.key]
                 row = {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codelutra import phases
+from codelutra.grading import Grader
 from codelutra.ledger import Ledger
 from codelutra.sandbox import Sandbox
 from codelutra.tasks.task import Task
@@ -23,18 +24,19 @@ def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
     """Score the base model, then refine it `iterations` times."""
-    with Sandbox(ledger.config.sandbox) as sandbox:  # kept: warm, and each gold is run once
-        step("0/evaluate", phases.evaluate, ledger, tasks, 0, sandbox)
+    with Sandbox(ledger.config.sandbox) as sandbox:
+        grader = Grader(sandbox)
+        step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader)
         for iteration in range(1, ledger.config.iterations + 1):
-            refine_once(ledger, tasks, iteration, sandbox, step)
+            refine_once(ledger, tasks, iteration, grader, step)
 
 
 def refine_once(
-    ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox, step: Step = call
+    ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader, step: Step = call
 ) -> None:
     """One iteration: sample, execute, pair, train, evaluate."""
     step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration)
-    step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, sandbox)
+    step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, grader)
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
     step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
-    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, sandbox)
+    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, grader)

@@ -12,12 +12,11 @@ from typing import Any
 
 from codelutra.evaluation import score
 from codelutra.generation import GenerationRequest, generate
-from codelutra.grading import grade_samples
+from codelutra.grading import Grader
 from codelutra.ledger import Ledger
 from codelutra.models import resolve_model
 from codelutra.pairing import build_pairs
-from codelutra.records import SampleKey, Split, Verdict
-from codelutra.sandbox import Sandbox
+from codelutra.records import Split
 from codelutra.tasks.task import Task
 from codelutra.training import train_adapter
 
@@ -38,10 +37,10 @@ def sample(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         _generate(ledger, tasks, "train", iteration, request, config.batch_size)
 
 
-def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox) -> None:
+def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
     """Run every training sample in the sandbox and store its verdict."""
     with _Timed(ledger, iteration, "execute"):
-        _grade(ledger, tasks, "train", iteration, "execute", sandbox)
+        _grade(ledger, tasks, "train", iteration, "execute", grader)
 
 
 def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
@@ -83,7 +82,7 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     ledger.log(f"iteration {iteration}: trained adapter {adapter.sha256[:12]}")
 
 
-def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: Sandbox) -> None:
+def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
     """Score the policy of this iteration: one greedy program per held-out task."""
     if ledger.scores(iteration):
         return
@@ -91,7 +90,7 @@ def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, sandbox: San
     request = GenerationRequest(1, 0.0, 1.0, config.max_new_tokens, ledger.config.seed)
     with _Timed(ledger, iteration, "evaluate"):
         _generate(ledger, tasks, "heldout", iteration, request, config.batch_size)
-        _grade(ledger, tasks, "heldout", iteration, "evaluate", sandbox)
+        _grade(ledger, tasks, "heldout", iteration, "evaluate", grader)
         scores = score(ledger.samples(iteration, "heldout"))
         ledger.add_scores(iteration, scores)
     low, high = scores.ci95
@@ -141,7 +140,7 @@ def _grade(
     split: Split,
     iteration: int,
     phase: str,
-    sandbox: Sandbox,
+    grader: Grader,
 ) -> None:
     samples = ledger.samples(iteration, split)
     ungraded = [s for s in samples if s.verdict is None]
@@ -149,12 +148,8 @@ def _grade(
     ledger.report(iteration, phase, graded, len(samples))
     by_id = _by_id(tasks, split)
     for start in range(0, len(ungraded), GRADED_AT_ONCE):
-        verdicts: dict[SampleKey, Verdict] = grade_samples(
-            by_id,
-            ungraded[start : start + GRADED_AT_ONCE],
-            sandbox,
-            should_stop=ledger.stop_requested,
-        )
+        batch = ungraded[start : start + GRADED_AT_ONCE]
+        verdicts = grader.grade(by_id, batch, ledger.stop_requested)
         ledger.add_verdicts(iteration, split, verdicts)
         graded += len(verdicts)
         ledger.report(iteration, phase, graded, len(samples))

@@ -9,7 +9,7 @@ import pytest
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import StopRequested
-from codelutra.grading import MAX_DETAIL, grade, grade_samples, is_ordered, one_line
+from codelutra.grading import MAX_DETAIL, Grader, grade, is_ordered, one_line
 from codelutra.records import Sample, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.sandbox.sql_runner import Table
@@ -229,7 +229,7 @@ def test_unequal_answers_are_wrong_and_say_where(
     assert verdict.detail == detail or (detail is None and verdict.detail)
 
 
-# --- grade_samples --------------------------------------------------------------------------
+# --- Grader ---------------------------------------------------------------------------------
 
 
 class CountingSandbox(Sandbox):
@@ -277,7 +277,6 @@ def kinds(verdicts: dict[Any, Verdict]) -> list[str]:
 def test_every_sample_gets_its_verdict_and_each_program_runs_once(
     counting: CountingSandbox, task: Task
 ) -> None:
-    done: list[int] = []
     texts = [
         "SELECT DISTINCT a FROM t",
         "SELECT a FROM t",
@@ -286,31 +285,47 @@ def test_every_sample_gets_its_verdict_and_each_program_runs_once(
         "SELEC",
         "DROP TABLE t",
     ]
-    verdicts = grade_samples({"t": task}, samples(*texts), counting, on_done=done.append)
+    verdicts = Grader(counting).grade({"t": task}, samples(*texts))
     assert list(verdicts) == [("t", index) for index in range(6)]
     assert kinds(verdicts) == [
         *("correct", "wrong_result", "wrong_result"),
         *("no_code", "syntax_error", "forbidden"),
     ]
     assert sorted(counting.calls[0]) == sorted(set(texts) - {""})
-    assert done == sorted(done)
-    assert done[-1] == 6
 
 
-def test_a_gold_runs_once_a_sandbox(counting: CountingSandbox, task: Task) -> None:
-    for text in ("SELECT 1", "SELECT 2"):
-        grade_samples({"t": task}, samples(text), counting)
-    assert [call.count(task.gold) for call in counting.calls] == [1, 0]
+def test_golds_and_programs_seen_before_do_not_run_again(
+    counting: CountingSandbox, task: Task
+) -> None:
+    grader = Grader(counting)
+    first, second = samples("SELECT 1", "SELECT DISTINCT a FROM t"), samples("SELECT 1", "SELECT 2")
+    grader.grade({"t": task}, first)
+    assert kinds(grader.grade({"t": task}, second)) == ["wrong_result", "wrong_result"]
+    assert [sorted(call) for call in counting.calls] == [["SELECT 1", task.gold], ["SELECT 2"]]
+
+
+def test_one_program_has_a_verdict_for_each_task(counting: CountingSandbox, task: Task) -> None:
+    other = task.model_copy(update={"task_id": "u", "gold": "SELECT 1"})
+    grader, rows = Grader(counting), [*samples("SELECT 1"), Sample("u", 0, "SELECT 1")]
+    assert kinds(grader.grade({"t": task, "u": other}, rows)) == ["wrong_result", "correct"]
+
+
+def test_our_own_faults_are_tried_again(counting: CountingSandbox, task: Task) -> None:
+    lost = ExecutionResult("harness_error", None, "lost")
+    counting.change = lambda source, run: lost if source == "SELECT 3" and run < 3 else None
+    grader = Grader(counting)
+    assert kinds(grader.grade({"t": task}, samples("SELECT 3"))) == ["harness_error"]
+    assert kinds(grader.grade({"t": task}, samples("SELECT 3"))) == ["wrong_result"]
 
 
 def test_no_samples_no_verdicts(counting: CountingSandbox) -> None:
-    assert grade_samples({}, [], counting) == {}
+    assert Grader(counting).grade({}, []) == {}
 
 
 def test_a_failing_gold_spoils_its_task_only(counting: CountingSandbox, task: Task) -> None:
     bad = task.model_copy(update={"task_id": "b", "gold": "SELECT nope FROM t"})
     rows = [*samples("SELECT DISTINCT a FROM t"), Sample("b", 0, "SELECT 1")]
-    verdicts = grade_samples({"t": task, "b": bad}, rows, counting)
+    verdicts = Grader(counting).grade({"t": task, "b": bad}, rows)
     assert kinds(verdicts) == ["correct", "harness_error"]
     assert verdicts["b", 0].detail == "gold fails: runtime_error: no such column: nope"
 
@@ -330,7 +345,7 @@ def test_what_the_machine_may_have_caused_is_run_again_alone(
 ) -> None:
     text = "SELECT 1 UNION SELECT 2"
     counting.change = lambda source, run: first if (source, run) == (text, 1) else None
-    verdicts = grade_samples({"t": task}, samples(text, "SELECT 3"), counting)
+    verdicts = Grader(counting).grade({"t": task}, samples(text, "SELECT 3"))
     assert kinds(verdicts) == ["correct", "wrong_result"]
     assert counting.calls[1:] == [[text]]
 
@@ -338,17 +353,17 @@ def test_what_the_machine_may_have_caused_is_run_again_alone(
 def test_a_second_failure_counts(counting: CountingSandbox, task: Task) -> None:
     lost = ExecutionResult("harness_error", None, "lost")
     counting.change = lambda source, run: lost if source == "SELECT 3" else None
-    assert kinds(grade_samples({"t": task}, samples("SELECT 3"), counting)) == ["harness_error"]
+    assert kinds(Grader(counting).grade({"t": task}, samples("SELECT 3"))) == ["harness_error"]
     assert [call.count("SELECT 3") for call in counting.calls] == [1, 1]
 
 
 def test_a_missing_database_is_named(counting: CountingSandbox, task: Task) -> None:
     lost = task.model_copy(update={"database": "/nowhere/x.db"})
-    verdict = grade_samples({"t": lost}, samples("SELECT 1"), counting)["t", 0]
+    verdict = Grader(counting).grade({"t": lost}, samples("SELECT 1"))["t", 0]
     assert verdict.kind == "harness_error"
     assert "database /nowhere/x.db: No such file" in verdict.detail
 
 
 def test_stopping_reaches_the_caller(counting: CountingSandbox, task: Task) -> None:
     with pytest.raises(StopRequested):
-        grade_samples({"t": task}, samples("SELECT 1"), counting, should_stop=lambda: True)
+        Grader(counting).grade({"t": task}, samples("SELECT 1"), lambda: True)

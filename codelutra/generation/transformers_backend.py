@@ -102,7 +102,7 @@ class TransformersGenerator:
 
 
 def _next_token(logits: torch.Tensor, request: GenerationRequest) -> torch.Tensor:
-    """(batch, vocabulary) -> (batch, 1): the likeliest, or drawn at a temperature from a nucleus."""
+    """(batch, vocabulary) -> (batch, 1): the likeliest token, or one drawn from the nucleus."""
     if request.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
     logits = logits / request.temperature

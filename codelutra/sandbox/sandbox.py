@@ -82,14 +82,10 @@ class Slot:
 
 
 class Sandbox:
-    """The only entry to untrusted execution. A bad program is data, never an exception.
-
-    `gold_results` belongs to `grading`: each gold is run once a sandbox.
-    """
+    """The only entry to untrusted execution. A bad program is data, never an exception."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
-        self.gold_results: dict[Program, ExecutionResult] = {}
         workers = config.workers or len(os.sched_getaffinity(0))
         self._slots = [Slot(config) for _ in range(workers)]
         # Threads that live as long as the sandbox: a server dies with the thread that began it.

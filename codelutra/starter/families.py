@@ -156,11 +156,11 @@ def _science(line: str, vector: str, grid: str) -> tuple[World, dict[str, str]]:
     numbers = rng.sample(range(2, 60), VECTOR_LENGTH)
     cells = [rng.sample(range(2, 99), GRID_SHAPE[1]) for _ in range(GRID_SHAPE[0])]
     columns = dict(zip(frame.columns, map(list, zip(*rows, strict=True)), strict=True))
-    head = "import numpy as np\nimport pandas as pd\n"
+    numpy, pandas = "import numpy as np\n", "import pandas as pd\n"
     setups = {
-        frame.name: f"{head}{frame.name} = pd.DataFrame({columns!r})\n",
-        vector: f"{head}{vector} = np.array({numbers!r})\n",
-        grid: f"{head}{grid} = np.array({cells!r})\n",
+        frame.name: f"{numpy}{pandas}{frame.name} = pd.DataFrame({columns!r})\n",
+        vector: f"{numpy}{vector} = np.array({numbers!r})\n",  # no pandas: a lighter sandbox
+        grid: f"{numpy}{grid} = np.array({cells!r})\n",
     }
     known = _with_values(frame, rows, **{vector: tuple(sorted(numbers))})
     return World(frame.name, (known,), vector, grid), setups
