@@ -28,7 +28,7 @@ from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
 from codelutra.tasks import load_tasks, select_tasks
 from storage import db, jobs
-from storage.lock import WorkerLock, find_worker
+from storage.lock import DatabaseLock, WorkerLock, find_worker
 
 LOG_BYTES = 5_000_000
 POLL_S = 1.0
@@ -70,6 +70,16 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
             return 2
         _log_to(home / "worker.log")
         jobs.prepare(home)
+        with db.explained(home, db.current().url):
+            database_lock = DatabaseLock(db.current().url)
+            is_alone = database_lock.acquire()
+        if not is_alone:
+            print(
+                "another worker, of another CODELUTRA_HOME, works on this database: stop it, "
+                "or give this one a database of its own (DATABASE_URL)",
+                file=sys.stderr,
+            )
+            return 2
     except db.StorageError as error:
         print(error, file=sys.stderr)
         return 2

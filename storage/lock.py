@@ -1,4 +1,8 @@
-"""One worker a machine: the lock file says whether it lives and which workflow it runs."""
+"""One worker a home and a database.
+
+The lock file in the home says whether it lives and which workflow it runs. Homes that share a
+Postgres are told apart by a lock there.
+"""
 
 import fcntl
 import json
@@ -7,8 +11,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy import NullPool, create_engine, func, select
+
 WIDTH = 200  # bytes; one write of a fixed width is never read half
 ACQUIRE_S = 1.0  # a reader holds the lock for microseconds while it looks
+DATABASE_ACQUIRE_S = 3.0  # the server takes a moment to notice that a worker was killed
+WORKER_KEY = 0x436F64654C757472  # "CodeLutr"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,27 @@ class WorkerLock:
         """Tell the web process what is being executed, or was last."""
         worker = Worker(os.getpid(), workflow_id, is_executing)
         os.pwrite(self._file, json.dumps(asdict(worker)).ljust(WIDTH).encode(), 0)
+
+
+class DatabaseLock:
+    """Held on Postgres for as long as our connection lives; on SQLite the home's lock is enough.
+
+    A server that is restarted forgets it: then two workers are kept apart by nobody.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+    def acquire(self) -> bool:
+        if self._engine.dialect.name != "postgresql":
+            return True
+        self._connection = self._engine.connect()
+        deadline = time.monotonic() + DATABASE_ACQUIRE_S
+        while not self._connection.scalar(select(func.pg_try_advisory_lock(WORKER_KEY))):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
 
 
 def find_worker(home: Path) -> Worker | None:

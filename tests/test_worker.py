@@ -176,6 +176,18 @@ def test_a_second_worker_is_refused(lab: Lab) -> None:
     assert output == f"worker already running (pid {first.pid}) on {lab.home}\n"
 
 
+@pytest.mark.parametrize(
+    "database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+def test_a_worker_of_another_home_on_the_same_database_is_refused(lab: Lab) -> None:
+    lab.started_worker()
+    elsewhere = Lab(lab.home.with_name("elsewhere"))
+    second = elsewhere.start_worker()
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert output.startswith("another worker, of another CODELUTRA_HOME, works on this database")
+
+
 def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
     parent = subprocess.Popen(["sleep", "60"], text=True)
     run_id = lab.submit(**SMALL)

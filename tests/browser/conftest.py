@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,29 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 START_S = 120
 
 
-@dataclass(frozen=True)
 class App:
-    url: str
-    home: Path
-    process: "subprocess.Popen[bytes]"
+    """`python app.py`, which can be killed and started again on the same home and port."""
+
+    def __init__(self, url: str, home: Path, port: int, log: Path) -> None:
+        self.url, self.home, self.port, self.log = url, home, port, log
+
+    def start(self) -> None:
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py", "--port", str(self.port)],
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+            )
+        _wait_for(self._is_up, self.log.read_text)
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return b"CodeLutra is at" in self.log.read_bytes()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def worker_pid(self) -> int | None:
         worker = find_worker(self.home)
@@ -47,25 +64,18 @@ def running_app(home: Path, tmp_path: Path) -> Iterator[App]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path / "app.log"
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=output, stderr=output
-        )
-    app = App(f"http://127.0.0.1:{port}/", home, process)
-    _wait_for(lambda: b"CodeLutra is at" in log.read_bytes(), process, log)
+    app = App(f"http://127.0.0.1:{port}/", home, port, tmp_path / "app.log")
+    app.start()
     yield app
-    process.kill()
-    process.wait()
+    app.kill()
     if pid := app.worker_pid():
         os.kill(pid, signal.SIGTERM)
         with contextlib.suppress(AssertionError):
-            _wait_for(lambda: app.worker_pid() is None, process, log, dead_is_fine=True)
+            _wait_for(lambda: app.worker_pid() is None, lambda: "the worker does not end")
 
 
-def _wait_for(is_so, process, log: Path, *, dead_is_fine: bool = False) -> None:
+def _wait_for(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
     deadline = time.monotonic() + START_S
     while not is_so():
-        assert dead_is_fine or process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
+        assert time.monotonic() < deadline, complaint()
         time.sleep(0.1)

@@ -103,6 +103,28 @@ def test_pause_resume_and_a_killed_worker(running_app, page):
     wait_until_completed(page)
 
 
+def test_a_killed_page_changes_nothing_in_its_run(browser, running_app, page):
+    page.goto(running_app.url)
+    fill_reduced(page)
+    start(page)
+    expect(chip(page)).to_have_text("running", timeout=SOON)
+    page.close()
+    worker = running_app.worker_pid()
+    running_app.kill()
+    assert worker
+    assert running_app.worker_pid() == worker
+    running_app.start()
+
+    back = browser.new_page()
+    back.goto(running_app.url)
+    expect(back.locator("#run-panel section")).to_have_attribute("data-run", "1", timeout=SOON)
+    wait_until_completed(back)
+    log = back.locator("#run-log")
+    expect(log).to_contain_text(f"worker {worker} at work")
+    assert log.inner_text().count("at work") == 1  # one attempt, by the worker that was there
+    back.close()
+
+
 def test_a_bad_model_is_said_on_the_page_and_the_form_is_kept(running_app, page):
     page.goto(running_app.url)
     fill_reduced(page)
