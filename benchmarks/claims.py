@@ -33,7 +33,7 @@ def finish(claims: list[Claim], **extra: object) -> int:
         bounds = [f">= {claim.floor:g}"] if claim.floor is not None else []
         bounds += [f"<= {claim.ceiling:g}"] if claim.ceiling is not None else []
         verdict = "holds" if claim.holds else "DOES NOT HOLD"
-        print(f"{claim.name:<22} {claim.value:>9.4g}   {' and '.join(bounds):<18} {verdict}")
+        print(f"{claim.name:<26} {claim.value:>9.4g}   {' and '.join(bounds):<18} {verdict}")
     machine = {
         "system": platform.platform(),
         "processor": platform.machine(),

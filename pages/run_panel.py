@@ -33,7 +33,7 @@ EMPTY = """<section class="panel empty" data-state="empty">
 <p>A run lets the model write programs, executes them in a sandbox, trains the model to prefer its
 correct programs to its incorrect ones, and measures the result on held-out tasks.</p>
 <p>Press <strong>Start</strong>: the starter needs no GPU, no account and no network. Four
-iterations take about a quarter of an hour on two free cores. You may close this tab at any time;
+iterations take about six minutes on two free cores. You may close this tab at any time;
 the run goes on.</p>
 </section>"""
 
