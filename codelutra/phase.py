@@ -54,7 +54,7 @@ def run_phase(
         child.join()
         if failure or child.exitcode != 0:
             raise error(failure or f"the {name} phase died (exit code {child.exitcode}): see {log}")
-    except (BrokenPipeError, ConnectionError):
+    except (ConnectionError, EOFError):  # the server, or the child before its first message
         raise error(f"the {name} phase did not start: see {log}") from None
     finally:
         receiver.close()

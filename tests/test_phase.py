@@ -65,6 +65,24 @@ def test_a_stop_kills_the_child_within_a_second(tiny_model: str, tmp_path: Path)
     assert not phase_children(os.getpid()) - others
 
 
+def test_a_killed_phase_says_how_it_ended_and_where_to_look(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    others = phase_children(os.getpid())
+    messages = run_phase(
+        "generate",
+        job(tiny_model),
+        log=tmp_path / "log",
+        should_stop=lambda: False,
+        error=GenerationError,
+    )
+    assert next(messages) == {"loaded": True}
+    (child,) = phase_children(os.getpid()) - others
+    child.kill()
+    with pytest.raises(GenerationError, match=f"exit code -9.*{tmp_path / 'log'}"):
+        list(messages)
+
+
 def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
     script = (
         "import json, sys; from pathlib import Path; from codelutra.phase import run_phase;"
