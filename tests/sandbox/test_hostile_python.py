@@ -70,6 +70,8 @@ RUNTIME_ERRORS = {
     "encoding.json.JSONEncoder.encode = None\nresult = object()",
     "imports_codelutra": "import codelutra.grading",
     "pyarrow_threads": "import pyarrow",
+    "signal_owner": "import fcntl, os\nfcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())\nresult = 1",
+    "signal_lease": "import fcntl\nfcntl.fcntl(0, fcntl.F_SETSIG, 9)\nresult = 1",
 }
 DENIED_SYSTEM_CALLS = {
     "clone": 56,
