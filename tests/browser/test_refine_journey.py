@@ -38,8 +38,21 @@ def fill_reduced(page: Page) -> None:
     page.locator("#iterations input[type=number]").press("Tab")
     page.get_by_role("button", name="Advanced").click()
     for name in ("max_train", "max_heldout"):
-        page.locator(f"#set-{name} input").fill("40")
-        page.locator(f"#set-{name} input").press("Tab")
+        fill_until_kept(page, f"#set-{name} input", "40")
+
+
+def fill_until_kept(page: Page, selector: str, value: str) -> None:
+    """Gradio mounts an accordion's fields when it opens, and writes their first values a moment
+    after they can be typed into: no person is that quick, Playwright is."""
+    field = page.locator(selector)
+    deadline = time.monotonic() + SOON / 1000
+    while True:
+        field.fill(value)
+        field.press("Tab")
+        page.wait_for_timeout(300)
+        if field.input_value() == value:
+            return
+        assert time.monotonic() < deadline, f"{selector} does not keep {value}"
 
 
 def start(page: Page) -> None:
