@@ -20,14 +20,17 @@ JUMP_EQUAL, JUMP_ABOVE, JUMP_AT_LEAST, JUMP_ANY_BIT = 0x15, 0x25, 0x35, 0x45
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 X32_BIT = 0x40000000
 WRITE_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
+F_SETFL, F_DUPFD_CLOEXEC = 4, 1030  # fcntl: up to F_SETFL only flags and copies, beyond it leases
+# and owners, by which the kernel sends any signal to any process of the user
 CLONE3 = 435  # everywhere; ENOSYS makes the C library fall back to clone, which is denied
 
 
 @dataclass(frozen=True)
 class Machine:
-    """An architecture's audit number and system calls; `openat` and `prlimit64` have rules."""
+    """An architecture's audit number and calls; those with a field have a rule."""
 
     audit: int
+    fcntl: int
     openat: int
     prlimit64: int
     sendto: int
@@ -38,6 +41,7 @@ class Machine:
 MACHINES = {
     "x86_64": Machine(
         audit=0xC000003E,
+        fcntl=72,
         openat=257,
         prlimit64=302,
         sendto=44,
@@ -45,7 +49,7 @@ MACHINES = {
         calls="""
         read=0 write=1 close=3 lseek=8 pread64=17 readv=19 writev=20 fstat=5 stat=4 lstat=6
         newfstatat=262 statx=332 getdents64=217 getcwd=79 readlink=89 readlinkat=267 access=21
-        faccessat=269 faccessat2=439 fcntl=72 dup=32 dup2=33 dup3=292 poll=7 ppoll=271 select=23
+        faccessat=269 faccessat2=439 dup=32 dup2=33 dup3=292 poll=7 ppoll=271 select=23
         pselect6=270 mmap=9 munmap=11 mprotect=10 mremap=25 madvise=28 brk=12 futex=202
         membarrier=324 set_robust_list=273 rseq=334 arch_prctl=158 rt_sigaction=13 rt_sigprocmask=14
         rt_sigreturn=15 rt_sigsuspend=130 rt_sigpending=127 rt_sigtimedwait=128 sigaltstack=131
@@ -59,13 +63,14 @@ MACHINES = {
     ),
     "aarch64": Machine(
         audit=0xC00000B7,
+        fcntl=25,
         openat=56,
         prlimit64=261,
         sendto=206,
         recvfrom=207,
         calls="""
         read=63 write=64 close=57 lseek=62 pread64=67 readv=65 writev=66 fstat=80 newfstatat=79
-        statx=291 getdents64=61 getcwd=17 readlinkat=78 faccessat=48 faccessat2=439 fcntl=25 dup=23
+        statx=291 getdents64=61 getcwd=17 readlinkat=78 faccessat=48 faccessat2=439 dup=23
         dup3=24 ppoll=73 pselect6=72 mmap=222 munmap=215 mprotect=226 mremap=216 madvise=233 brk=214
         futex=98 membarrier=283 set_robust_list=99 rseq=293 rt_sigaction=134 rt_sigprocmask=135
         rt_sigreturn=139 rt_sigsuspend=133 rt_sigpending=136 rt_sigtimedwait=137 sigaltstack=132
@@ -106,6 +111,14 @@ def build_filter(may_open: bool, may_talk: bool) -> bytes:
         (JUMP_EQUAL, 0, 3, machine.prlimit64),
         (LOAD, 0, 0, ARGUMENTS),
         (JUMP_EQUAL, 0, 1, 0),
+        (RETURN, 0, 0, ALLOW),
+    ]
+    program += [
+        (LOAD, 0, 0, NUMBER),
+        (JUMP_EQUAL, 0, 4, machine.fcntl),
+        (LOAD, 0, 0, ARGUMENTS + 1 * 8),
+        (JUMP_EQUAL, 1, 0, F_DUPFD_CLOEXEC),
+        (JUMP_ABOVE, 1, 0, F_SETFL),
         (RETURN, 0, 0, ALLOW),
     ]
     if may_open:
