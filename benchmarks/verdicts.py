@@ -29,7 +29,7 @@ from codelutra.sandbox import Program, Sandbox
 from codelutra.tasks.task import Task
 
 FRESH_SHARE = 6  # the slowest method runs one program of so many, and is scaled
-SQL_COUNT = {"light": 400, "heavy": 60}
+SQL_COUNT = {"light": 500, "heavy": 100}
 Rates = dict[str, float]  # verdicts a second, by method
 
 

@@ -1,4 +1,4 @@
-"""Every hostile program again, as root, as uid 1000, and inside Docker's default seccomp profile."""
+"""Every hostile program again: as root, as uid 1000, inside Docker's default seccomp profile."""
 
 import json
 import os
