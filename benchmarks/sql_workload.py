@@ -1,6 +1,6 @@
 """The SQL workload of `benchmarks.verdicts`, and BIRD's way of judging it, restated.
 
-Eight predictions of ten are right. Runs as a process of its own for BIRD's method (`judge_as_bird`), which keeps nothing warm.
+Eight predictions of ten are right. `judge_as_bird` runs in the one process of a pool, as there.
 """
 
 import ctypes
