@@ -12,6 +12,12 @@ from codelutra.errors import CodeLutraError
 from codelutra.sandbox import Program, Sandbox
 
 GIB = 1 << 30
+READ_A_LIBRARY = "import json\nresult = open(json.__file__).read(1)"
+WITH_LANDLOCK = "seccomp and Landlock: programs read Python's own libraries and write nothing"
+WITHOUT_LANDLOCK = (
+    "seccomp, but no Landlock in this kernel: programs open no file at all, "
+    "and a library that loads parts of itself late can fail"
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,16 @@ def _home() -> Finding:
 
 
 def _sandbox() -> Finding:
+    programs = [Program("python", "result = 6 * 7"), Program("python", READ_A_LIBRARY)]
     try:
         with Sandbox(SandboxConfig(workers=1)) as sandbox:
-            (result,) = sandbox.execute([Program("python", "result = 6 * 7")])
+            result, reading = sandbox.execute(programs)
     except (CodeLutraError, OSError) as error:
         return Finding("sandbox", False, str(error), True)
-    ok = result.outcome == "ok"
-    detail = "runs programs in fenced child processes" if ok else result.detail
-    return Finding("sandbox", ok, detail, True)
+    if result.outcome != "ok":
+        return Finding("sandbox", False, result.detail, True)
+    fences = WITH_LANDLOCK if reading.outcome == "ok" else WITHOUT_LANDLOCK
+    return Finding("sandbox", True, f"{fences} (user id {os.getuid()})", True)
 
 
 def _starter() -> Finding:

@@ -2,13 +2,14 @@
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Self
 
 from codelutra.config import SandboxConfig
-from codelutra.errors import StopRequested
+from codelutra.errors import SandboxError, StopRequested
 from codelutra.sandbox.process import ServerDied
 from codelutra.sandbox.python_runner import PythonRunner, tier_of
 from codelutra.sandbox.result import ExecutionResult, Program
@@ -82,9 +83,17 @@ class Slot:
 
 
 class Sandbox:
-    """The only entry to untrusted execution. A bad program is data, never an exception."""
+    """The only entry to untrusted execution. A bad program is data, never an exception.
+
+    Raises SandboxError where there is no Linux.
+    """
 
     def __init__(self, config: SandboxConfig) -> None:
+        if sys.platform != "linux":
+            raise SandboxError(
+                f"programs run behind Landlock and seccomp, which {sys.platform} has not: "
+                "use a Linux machine, container or virtual machine"
+            )
         self.config = config
         workers = config.workers or len(os.sched_getaffinity(0))
         self._slots = [Slot(config) for _ in range(workers)]

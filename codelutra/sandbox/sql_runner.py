@@ -14,6 +14,7 @@ from codelutra.sandbox.result import ExecutionResult, Program
 
 START_TIMEOUT_S = 60.0
 WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
+SOON_MS = 50.0  # most answers are there by then: only later anybody looks at the clocks
 CPU_GRACE_S = 0.25  # the worker stops itself; this much later it is killed
 
 
@@ -81,24 +82,33 @@ class SqlRunner:
         poll = select.poll()
         poll.register(control, select.POLLIN)
         buffer = bytearray()
-        starved = self.process.starved_seconds()
-        while len(buffer) < 8 or len(buffer) < 8 + int.from_bytes(buffer[:8], "big"):
-            left = ends_at + self.process.starved_seconds() - starved - time.monotonic()
-            if left <= 0:
-                wall_s = self.config.timeout_s * WALL_FACTOR
-                raise Overrun(f"still running after {wall_s:g} s")
-            if cpu_ends_at is not None:
-                cpu_left = cpu_ends_at - self.process.cpu_seconds()
-                if cpu_left <= 0:
-                    raise Overrun(f"used more than {self.config.timeout_s:g} s of CPU time")
-                left = min(left, cpu_left)
-            if not poll.poll(max(10.0, left * 1000)):
-                continue
-            part = control.recv(1 << 18)
-            if not part:
-                raise ServerDied("the SQL worker ended")
-            buffer += part
-        return bytes(buffer[8:])
+        ready, starved = poll.poll(SOON_MS), None
+        while True:
+            if ready:
+                part = control.recv(1 << 18)
+                if not part:
+                    raise ServerDied("the SQL worker ended")
+                buffer += part
+                if len(buffer) >= 8 and len(buffer) >= 8 + int.from_bytes(buffer[:8], "big"):
+                    return bytes(buffer[8:])
+            if starved is None:
+                starved = self.process.starved_seconds()
+            ready = poll.poll(self._left_ms(ends_at + self._starved_since(starved), cpu_ends_at))
+
+    def _starved_since(self, starved: float) -> float:
+        return self.process.starved_seconds() - starved
+
+    def _left_ms(self, ends_at: float, cpu_ends_at: float | None) -> float:
+        """Time until the next look at the limits; raises Overrun at one."""
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            raise Overrun(f"still running after {self.config.timeout_s * WALL_FACTOR:g} s")
+        if cpu_ends_at is not None:
+            cpu_left = cpu_ends_at - self.process.cpu_seconds()
+            if cpu_left <= 0:
+                raise Overrun(f"used more than {self.config.timeout_s:g} s of CPU time")
+            left = min(left, cpu_left)
+        return max(10.0, left * 1000)
 
     def close(self) -> None:
         self.process.popen.kill()  # it starts nothing of its own and may be inside one long step

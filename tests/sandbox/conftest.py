@@ -11,6 +11,7 @@ import pytest
 
 from codelutra.config import SandboxConfig
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
+from tests.sandbox.hostile import SECRET, Range
 
 Run = Callable[[str], ExecutionResult]
 
@@ -37,6 +38,16 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection.commit()
     connection.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Range]:
+    """Where every hostile program runs, beside a secret in a file and one in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", SECRET)
+        field = Range(tmp_path_factory.mktemp("range"))
+        yield field
+        field.close()
 
 
 @pytest.fixture

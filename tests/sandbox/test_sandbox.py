@@ -17,25 +17,11 @@ from codelutra.errors import SandboxError, StopRequested
 from codelutra.sandbox import Program, Sandbox
 from codelutra.sandbox.process import CHILD_FOLDER, FIXED
 from codelutra.sandbox.python_runner import tier_of
+from tests.sandbox.hostile import descendants
 
 
 def python(source: str) -> Program:
     return Program("python", source)
-
-
-def descendants() -> set[int]:
-    """Every process below this one."""
-    parents = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            stat = Path(f"/proc/{name}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
-    found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {os.getpid()}
 
 
 def server_pids(sandbox: Sandbox) -> list[int]:
@@ -103,13 +89,13 @@ def test_the_tier_follows_the_text() -> None:
 )
 def test_stops_within_a_second_and_works_again(program: Program, database: Path) -> None:
     program = Program(program.kind, program.source, str(database))
-    before = descendants()
+    before = descendants(os.getpid())
     with Sandbox(SandboxConfig(timeout_s=60, workers=2)) as sandbox:
         stop_at = time.monotonic() + 0.5
         with pytest.raises(StopRequested):
             sandbox.execute([program] * 4, should_stop=lambda: time.monotonic() > stop_at)
         assert time.monotonic() - stop_at < 1
-        assert descendants() == before
+        assert descendants(os.getpid()) == before
         assert sandbox.execute([python("result = 1")])[0].value == 1
 
 
@@ -123,12 +109,12 @@ def test_an_error_in_a_callback_ends_the_execution(sandbox: Sandbox) -> None:
 
 
 def test_close_leaves_no_process_and_no_descriptor(database: Path) -> None:
-    before, descriptors = descendants(), len(os.listdir("/proc/self/fd"))
+    before, descriptors = descendants(os.getpid()), len(os.listdir("/proc/self/fd"))
     with Sandbox(SandboxConfig(workers=2)) as sandbox:
         programs = [python("import numpy"), python("x"), Program("sql", "SELECT 1", str(database))]
         sandbox.execute(programs * 3)
-        assert len(descendants() - before) >= 3
-    assert descendants() == before
+        assert len(descendants(os.getpid()) - before) >= 3
+    assert descendants(os.getpid()) == before
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
@@ -167,11 +153,11 @@ def test_a_killed_parent_takes_everything_with_it(tmp_path: Path) -> None:
         "Sandbox(SandboxConfig(timeout_s=60, workers=1)).execute(\n"
         "    [Program('python', 'while True: pass')])\n"
     )
-    before = descendants()
+    before = descendants(os.getpid())
     root = Path(__file__).parents[2]
     parent = subprocess.Popen([sys.executable, str(script)], env={"PYTHONPATH": str(root)})
-    wait_for(lambda: len(descendants() - before) == 3)  # parent, server, child
-    started = descendants() - before
+    wait_for(lambda: len(descendants(os.getpid()) - before) == 3)  # parent, server, child
+    started = descendants(os.getpid()) - before
     parent.kill()
     parent.wait()
     wait_for(lambda: not any(is_running(pid) for pid in started))

@@ -1,0 +1,175 @@
+"""All hostile programs as one list, and the run of them all: `python -m tests.sandbox.hostile`.
+
+Prints one JSON object: how many ran, what went wrong. It needs no pytest, so that it also runs
+as another user and inside a seccomp profile.
+"""
+
+import json
+import os
+import sqlite3
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codelutra.config import SandboxConfig
+from codelutra.sandbox import ExecutionResult, Program, Sandbox
+from tests.sandbox import hostile_python, hostile_python_more, hostile_sql, hostile_sql_more
+
+SECRET = "tell-nobody-7f3a"
+PATIENT = SandboxConfig(timeout_s=20, memory_mb=256, workers=1)
+HASTY = SandboxConfig(timeout_s=0.3, memory_mb=256, workers=1)
+GOOD_PYTHON = {
+    "import pandas as pd\nresult = int(pd.Series([1, 2]).sum())": 3,
+    "import numpy as np\nresult = int(np.arange(4).sum())": 6,
+    "result = sum([1, 2]) + len('x')": 4,
+}
+
+
+@dataclass(frozen=True)
+class Hostile:
+    name: str
+    kind: str
+    source: str
+    outcomes: tuple[str, ...]
+
+    @property
+    def is_hasty(self) -> bool:
+        return "timeout" in self.outcomes
+
+
+def every_program() -> list[Hostile]:
+    return [*python_programs(), *sql_programs()]
+
+
+def python_programs() -> Iterator[Hostile]:
+    tables = {
+        "RUNTIME_ERRORS": ("runtime_error",),
+        "TIMEOUTS": ("timeout",),
+        "SYNTAX_ERRORS": ("syntax_error",),
+        "EITHER": ("runtime_error", "timeout"),
+    }
+    for module in (hostile_python, hostile_python_more):
+        for table, outcomes in tables.items():
+            for name, source in getattr(module, table).items():
+                if "result" not in source and name != "no_answer":
+                    source += "\nresult = 'reached'"  # else no attack could be seen to succeed
+                yield Hostile(name, "python", source, outcomes)
+
+
+def sql_programs() -> Iterator[Hostile]:
+    for module in (hostile_sql, hostile_sql_more):
+        for table in ("FORBIDDEN", "RUNTIME_ERRORS", "TIMEOUTS", "SYNTAX_ERRORS"):
+            outcome = table.lower().removesuffix("s")
+            for source in getattr(module, table):
+                yield Hostile(source[:60], "sql", source, (outcome,))
+
+
+class Range:
+    """Where hostile programs run: a canary, a database, and two sandboxes to attack."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.canary, self.database = folder / "canary", folder / "shop.db"
+        self.canary.write_text(f"secret = '{SECRET}'\n")
+        connection = sqlite3.connect(self.database)
+        connection.execute("CREATE TABLE items (id INTEGER, name TEXT, price REAL, note BLOB)")
+        rows = [(n, f"item {n}", n / 4, bytes([n])) for n in range(100)]
+        connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", rows)
+        connection.commit()
+        connection.close()
+        self.before = self.state()
+        self.patient, self.hasty = Sandbox(PATIENT), Sandbox(HASTY)
+
+    def close(self) -> None:
+        self.patient.close()
+        self.hasty.close()
+
+    def state(self) -> list[tuple[object, ...]]:
+        """Everything about the files of the folder that a program could have changed."""
+        found: list[tuple[object, ...]] = []
+        for path in sorted(self.folder.iterdir()):
+            info = path.stat()
+            mode = stat.filemode(info.st_mode)
+            found.append((path.name, mode, info.st_uid, info.st_mtime_ns, path.read_bytes()))
+        return found
+
+    def run(self, program: Hostile) -> ExecutionResult:
+        sandbox = self.hasty if program.is_hasty else self.patient
+        source = program.source.replace("CANARY", str(self.canary))
+        database = str(self.database) if program.kind == "sql" else ""
+        return sandbox.execute([Program(program.kind, source, database)])[0]  # type: ignore[arg-type]
+
+    def faults(self, program: Hostile) -> list[str]:
+        """Runs the program; everything about it or left behind by it that should not be."""
+        result = self.run(program)
+        found = []
+        if result.outcome not in program.outcomes or not result.detail:
+            found.append(f"{result.outcome}: {result.detail[:200]}")
+        if result.outcome == "timeout" and result.detail != "used more than 0.3 s of CPU time":
+            found.append(f"not the limit that was hit: {result.detail}")
+        if SECRET in repr(result):
+            found.append("the secret came out")
+        if strangers := survivors(self.patient, self.hasty):
+            found.append(f"processes survive: {strangers}")
+        found += self.harm(program.kind)
+        return [f"{program.kind} {program.name!r}: {fault}" for fault in found]
+
+    def harm(self, kind: str) -> list[str]:
+        """What the next good program and the files show of the last bad one."""
+        found = [] if self.state() == self.before else ["files are changed"]
+        goods = GOOD_PYTHON if kind == "python" else {"SELECT count(*) FROM items": [(100,)]}
+        for source, value in goods.items():
+            result = self.run(replace(NEXT, kind=kind, source=source))
+            got = result.value if kind == "python" else getattr(result.value, "rows", None)
+            if got != value:
+                found.append(f"the next good program: {result}")
+        return found
+
+
+NEXT = Hostile("next", "python", "", ("ok",))
+
+
+def survivors(*sandboxes: Sandbox) -> set[int]:
+    """Processes that servers started and that are still there; servers inherit their orphans."""
+    servers = {
+        runner.process.popen.pid
+        for sandbox in sandboxes
+        for slot in sandbox._slots
+        for runner in slot.runners.values()
+    }
+    return descendants(*servers)
+
+
+def descendants(*roots: int) -> set[int]:
+    """Every process below these ones."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = Path(f"/proc/{name}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(name)] = int(line.rpartition(")")[2].split()[1])
+    found = set(roots)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - set(roots)
+
+
+def run_all() -> dict[str, object]:
+    os.environ["HF_TOKEN"] = SECRET
+    with tempfile.TemporaryDirectory() as folder:
+        field = Range(Path(folder))
+        programs = every_program()
+        faults = [fault for program in programs for fault in field.faults(program)]
+        field.close()
+    if left := descendants(os.getpid()):
+        faults.append(f"processes survive the sandbox: {left}")
+    return {"programs": len(programs), "uid": os.getuid(), "faults": faults}
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_all()))
+    sys.exit(0)
