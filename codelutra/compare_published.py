@@ -66,7 +66,7 @@ def spider_difference(expected: Table, got: Table, gold: str) -> str | None:
 def _ordered_difference(expected: Table, got: Table) -> str | None:
     for number, (left, right) in enumerate(zip(expected.rows, got.rows, strict=True), 1):
         if free_row(left) != free_row(right):
-            return f"row {number} in this order: {row_difference(left, right)}"
+            return row_difference(left, right, f"row {number}")
     columns = (Counter(zip(*table.rows, strict=True)) for table in (expected, got))
     return None if next(columns) == next(columns) else NO_ARRANGEMENT
 

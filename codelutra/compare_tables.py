@@ -27,7 +27,7 @@ def tables_difference(expected: Table, got: Table, ordered: bool) -> str | None:
     if difference is not None or not ordered:
         return difference
     number, (left, right) = first
-    return f"wrong order, row {number}: {row_difference(left, right)}"
+    return f"wrong order; {row_difference(left, right, f'row {number}')}"
 
 
 def sizes_difference(expected: Table, got: Table) -> str | None:
@@ -120,11 +120,12 @@ def rough(row: Row) -> Row:
     return fixed_part(row), rounded(row)
 
 
-def row_difference(expected: Row, got: Row) -> str:
+def row_difference(expected: Row, got: Row, name: str = "") -> str:
     """Two rows that differ; of wide ones only the first cell that does."""
     whole = show_row(expected), show_row(got)
     place = next((p for p, pair in enumerate(zip(expected, got)) if not cells_equal(*pair)), None)  # noqa: B905
     if place is None or max(map(len, whole)) <= MAX_ROW:
-        return f"expected a row {whole[0]}, got {whole[1]}"
+        start = f"{name}: expected" if name else "expected a row"
+        return f"{start} {whole[0]}, got {whole[1]}"
     cells = show_cell(expected[place]), show_cell(got[place])
-    return f"a row differs in column {place + 1}: {expected_got(*cells)}"
+    return f"{name or 'a row'} differs in column {place + 1}: {expected_got(*cells)}"
