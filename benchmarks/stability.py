@@ -34,7 +34,7 @@ from codelutra.tasks.task import Task
 
 PER_TASK = 4  # programs of a task: its gold and three by a pen that errs
 GARBLED = 0.15  # share of the programs that then lose a token
-STUBBORN_EVERY = 250  # every so many programs one that meets a limit
+STUBBORN_EVERY = 500  # every so many programs one that meets a limit
 AT_ONCE = 500
 TIMEOUT_S = 2.0
 BUSY = "while True: pass"

@@ -29,7 +29,8 @@ def clip(text: str) -> str:
 def expected_got(expected: str, got: str) -> str:
     """Both values, clipped around the place where they begin to differ."""
     pairs = enumerate(zip(expected, got, strict=False))
-    same = next((place for place, (left, right) in pairs if left != right), 0)
+    shorter = min(len(expected), len(got))
+    same = next((place for place, (left, right) in pairs if left != right), shorter)
     if same > MAX_SHOWN - CONTEXT:
         start = same - CONTEXT
         expected, got = (f"…{text[start:]}" for text in (expected, got))
