@@ -93,7 +93,8 @@ class CountingSandbox(Sandbox):
         self.change: Callable[[str, int], ExecutionResult | None] = lambda source, run: None
 
     def execute(self, programs: Sequence[Program], *args: Any, **kwargs: Any) -> Any:
-        self.calls.append([program.source for program in programs])
+        if programs:
+            self.calls.append([program.source for program in programs])
         results = super().execute(programs, *args, **kwargs)
         runs = [sum(call.count(p.source) for call in self.calls) for p in programs]
         changed = [self.change(p.source, run) for p, run in zip(programs, runs, strict=True)]
