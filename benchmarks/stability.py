@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.claims import Claim, finish
 from codelutra.config import SandboxConfig
-from codelutra.grading import Grader
+from codelutra.grading import Grader, gold_program
 from codelutra.records import Sample, SampleKey, Verdict
 from codelutra.sandbox import Sandbox
 from codelutra.starter import SPLITS, corpus, write_databases
@@ -57,7 +57,8 @@ def main() -> int:
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         wanted = 1000 if options.quick else 10_000
-        tasks, samples = draw_programs(wanted, write_databases(Path(folder)), rng)
+        tasks, drawn = draw_programs(wanted + wanted // 50, write_databases(Path(folder)), rng)
+        samples = with_sound_gold(tasks, drawn)[:wanted]
         shuffled = rng.sample(samples, len(samples))
         with full_load():
             first, first_s = grade_all(tasks, samples, "first")
@@ -110,6 +111,14 @@ def draw_programs(
             if len(samples) == wanted:
                 return tasks, samples
     raise AssertionError("the turns never end")
+
+
+def with_sound_gold(tasks: dict[str, Task], samples: list[Sample]) -> list[Sample]:
+    """Not those of a task whose condition happens to leave its gold nothing to work on."""
+    golds = {task_id: gold_program(task) for task_id, task in tasks.items()}
+    with Sandbox(SandboxConfig()) as sandbox:
+        results = dict(zip(golds, sandbox.execute(list(golds.values())), strict=True))
+    return [sample for sample in samples if results[sample.task_id].outcome == "ok"]
 
 
 def turns(rng: random.Random) -> Iterator[tuple[Template, World, dict[str, str], int]]:
