@@ -5,20 +5,20 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from codelutra.evidence import count, expected_got, show_cell, show_row
 from codelutra.sandbox.sql_runner import Table
 
 REL_TOL, ABS_TOL = 1e-6, 1e-9
 MAX_SEARCH = 200  # rows of one group tried against each other when sorting does not pair them
-MAX_SHOWN = 80  # characters of one value in a message
+MAX_ROW = 110  # characters of a row in a message; of a wider one only a cell is shown
 Row = tuple[Any, ...]
 
 
 def tables_difference(expected: Table, got: Table, ordered: bool) -> str | None:
     """Positions count, names do not; a multiset of rows unless `ordered`."""
-    if expected.columns != got.columns:
-        return f"expected {count(expected.columns, 'column')}, got {got.columns}"
-    if len(expected.rows) != len(got.rows):
-        return f"expected {count(len(expected.rows), 'row')}, got {len(got.rows)}"
+    sizes = sizes_difference(expected, got)
+    if sizes is not None:
+        return sizes
     pairs = enumerate(zip(expected.rows, got.rows, strict=True), 1)
     first = next(((number, pair) for number, pair in pairs if not rows_equal(*pair)), None)
     if first is None:
@@ -27,7 +27,22 @@ def tables_difference(expected: Table, got: Table, ordered: bool) -> str | None:
     if difference is not None or not ordered:
         return difference
     number, (left, right) = first
-    return f"wrong order: row {number} should be {show_row(left)}, got {show_row(right)}"
+    return f"wrong order; {row_difference(left, right, f'row {number}')}"
+
+
+def sizes_difference(expected: Table, got: Table) -> str | None:
+    if expected.columns != got.columns:
+        return f"expected {count(expected.columns, 'column')}, got {got.columns}"
+    if len(expected.rows) == len(got.rows):
+        return None
+    sizes = f"expected {count(len(expected.rows), 'row')}, got {len(got.rows):,}"
+    left, right = Counter(map(rough, expected.rows)), Counter(map(rough, got.rows))
+    missing, extra = left - right, right - left
+    for row in expected.rows:
+        if rough(row) in missing:
+            return f"{sizes}: {show_row(row)} is missing"
+    row = next(row for row in got.rows if rough(row) in extra)
+    return f"{sizes}: {show_row(row)} is one too many"
 
 
 def cells_equal(left: Any, right: Any) -> bool:
@@ -40,10 +55,12 @@ def cells_equal(left: Any, right: Any) -> bool:
     return kinds[0] is kinds[1] and bool(left == right)
 
 
-def floats_equal(left: float, right: float) -> bool:
+def floats_equal(
+    left: float, right: float, rel_tol: float = REL_TOL, abs_tol: float = ABS_TOL
+) -> bool:
     if math.isnan(left) or math.isnan(right):
         return math.isnan(left) and math.isnan(right)
-    return math.isclose(left, right, rel_tol=REL_TOL, abs_tol=ABS_TOL)
+    return math.isclose(left, right, rel_tol=rel_tol, abs_tol=abs_tol)
 
 
 def rows_equal(left: Row, right: Row) -> bool:
@@ -62,10 +79,10 @@ def multiset_difference(expected: Sequence[Row], got: Sequence[Row]) -> str | No
     for unpaired_left, unpaired_right in groups.values():
         pair_off(unpaired_left, unpaired_right)
     lost = next((sides[0][0] for sides in groups.values() if sides[0]), None)
-    found = next((sides[1][0] for sides in groups.values() if sides[1]), None)
-    if lost is None or found is None:  # equally many rows: both or neither
+    found = [row for sides in groups.values() for row in sides[1]]
+    if lost is None:  # equally many rows: then nothing else was found either
         return None
-    return f"expected a row {show_row(lost)}, got {show_row(found)}"
+    return row_difference(lost, max(found, key=lambda row: sum(map(cells_equal, lost, row))))
 
 
 def typed(row: Row) -> Row:
@@ -98,13 +115,17 @@ def rounded(row: Row) -> Row:
     return tuple(float(f"{cell:.5e}") for cell in row if type(cell) in (int, float))
 
 
-def show_row(row: Row) -> str:
-    return "(" + ", ".join("NULL" if cell is None else clip(repr(cell)) for cell in row) + ")"
+def rough(row: Row) -> Row:
+    """Alike for rows that are equal but for the last digits; good enough for a message."""
+    return fixed_part(row), rounded(row)
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def clip(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+def row_difference(expected: Row, got: Row, name: str = "") -> str:
+    """Two rows that differ; of wide ones only the first cell that does."""
+    whole = show_row(expected), show_row(got)
+    place = next((p for p, pair in enumerate(zip(expected, got)) if not cells_equal(*pair)), None)  # noqa: B905
+    if place is None or max(map(len, whole)) <= MAX_ROW:
+        start = f"{name}: expected" if name else "expected a row"
+        return f"{start} {whole[0]}, got {whole[1]}"
+    cells = show_cell(expected[place]), show_cell(got[place])
+    return f"{name or 'a row'} differs in column {place + 1}: {expected_got(*cells)}"

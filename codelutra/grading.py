@@ -4,18 +4,23 @@ import functools
 import re
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
 from codelutra.compare_answers import answers_difference
-from codelutra.compare_tables import tables_difference
+from codelutra.compare_published import as_spider_runs, bird_difference, spider_difference
+from codelutra.compare_tables import floats_equal, tables_difference
+from codelutra.evidence import show_answer
 from codelutra.prompting import extract_program
 from codelutra.records import Sample, SampleKey, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.tasks.task import Task
 
 MAX_DETAIL = 300  # characters
+DETAIL_END = 80  # of them at the end, where an error names its line
 MAX_REMEMBERED = 100_000  # verdicts, some 100 MB of program texts
 NO_PROGRAM = Verdict(VerdictKind.NO_CODE, "no program in the completion")
 LOAD_SENSITIVE = ("MemoryError", "killed by SIGKILL")  # a busy machine can cause these, too
@@ -32,13 +37,27 @@ def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict
         return Verdict(VerdictKind.HARNESS_ERROR, one_line(text), result.seconds)
     if result.outcome != "ok":
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
-    if task.kind == "sql":
-        difference = tables_difference(gold.value, result.value, is_ordered(task.gold))
-    else:
-        difference = answers_difference(gold.value, result.value)
+    difference = answer_difference(task, gold.value, result.value)
     if difference is None:
-        return Verdict(VerdictKind.CORRECT, "", result.seconds)
+        detail = f"{show_answer(result.value)}, as expected"
+        return Verdict(VerdictKind.CORRECT, one_line(detail), result.seconds)
     return Verdict(VerdictKind.WRONG_RESULT, one_line(difference), result.seconds)
+
+
+def answer_difference(task: Task, expected: Any, got: Any) -> str | None:
+    """None when the task counts both as equal, else the first difference."""
+    if task.kind == "python":
+        close = floats_equal
+        if task.tolerance is not None:
+            close = functools.partial(close, rel_tol=task.tolerance, abs_tol=task.tolerance)
+        return answers_difference(expected, got, close=close)
+    match task.match:
+        case "bird":
+            return bird_difference(expected, got)
+        case "spider":
+            return spider_difference(expected, got, task.gold)
+        case "exact":
+            return tables_difference(expected, got, is_ordered(task.gold))
 
 
 class Grader:
@@ -91,16 +110,20 @@ class Grader:
     ) -> dict[tuple[str, Program], Verdict]:
         golds = {task_id: gold_program(tasks[task_id]) for task_id, _ in pairs}
         wanted = {program for _, program in pairs} | (set(golds.values()) - self._golds.keys())
-        results = self._golds | execute_all(
+        executed, flaky = execute_all(
             sorted(wanted, key=in_sandbox_order), self._sandbox, should_stop
         )
+        results = self._golds | executed
         self._golds |= {
             gold: results[gold]
             for gold in golds.values()
             if results[gold].outcome != "harness_error"
         }
         return {
-            (task_id, program): grade(tasks[task_id], results[program], results[golds[task_id]])
+            (task_id, program): replace(
+                grade(tasks[task_id], results[program], results[golds[task_id]]),
+                flaky=program in flaky,
+            )
             for task_id, program in pairs
         }
 
@@ -115,6 +138,8 @@ def gold_program(task: Task) -> Program:
 
 
 def with_inputs(task: Task, source: str) -> Program:
+    if task.match == "spider":
+        source = as_spider_runs(source)
     return Program(task.kind, source, task.database, task.setup, task.answer)
 
 
@@ -125,14 +150,22 @@ def in_sandbox_order(program: Program) -> tuple[str, str, str]:
 
 def execute_all(
     programs: Sequence[Program], sandbox: Sandbox, should_stop: Callable[[], bool]
-) -> dict[Program, ExecutionResult]:
-    """Runs all; then, alone, those whose outcome may be the machine's doing."""
+) -> tuple[dict[Program, ExecutionResult], set[Program]]:
+    """Runs all; then, alone, those whose outcome may be the machine's doing.
+
+    Also returns the flaky ones: those with another outcome when alone, our own faults left out.
+    """
     executed = sandbox.execute(programs, should_stop=should_stop)
     results = dict(zip(programs, executed, strict=True))
-    for program, result in results.items():
-        if needs_second_run(result):
-            results[program] = sandbox.execute([program], should_stop=should_stop)[0]
-    return results
+    flaky = set()
+    for program, first in results.items():
+        if needs_second_run(first):
+            second = sandbox.execute([program], should_stop=should_stop)[0]
+            results[program] = second
+            outcomes = {first.outcome, second.outcome}
+            if len(outcomes) == 2 and "harness_error" not in outcomes:
+                flaky.add(program)
+    return results, flaky
 
 
 def needs_second_run(result: ExecutionResult) -> bool:
@@ -151,9 +184,12 @@ def is_ordered(gold: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Printable, without line breaks, at most MAX_DETAIL characters."""
+    """Printable, without line breaks, at most MAX_DETAIL characters; the middle is left out."""
+    text = " ".join(text.splitlines())
     text = "".join(mark if mark.isprintable() else escaped(mark) for mark in text)
-    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
+    if len(text) <= MAX_DETAIL:
+        return text
+    return text[: MAX_DETAIL - DETAIL_END - 1] + "…" + text[-DETAIL_END:]
 
 
 def escaped(mark: str) -> str:

@@ -21,8 +21,9 @@ ROWS_AT_ONCE = 500
 def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
     """Write {"task_id", "index", "verdict", "detail", "seconds"} a row; returns broken rows.
 
-    `index` counts the rows of a task from 0. A broken row (a message with its line number) is
-    left out and the rest is graded.
+    `index` counts the rows of a task from 0. A verdict that flipped when the program was run again
+    has `"flaky": true`, too. A broken row (a message with its line number) is left out and the
+    rest is graded.
     """
     broken: list[str] = []
     samples = list(_samples(tasks, predictions, broken))
@@ -39,13 +40,15 @@ def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
             verdicts = grader.grade(tasks, batch)
             for sample in batch:
                 verdict = verdicts[sample.key]
-                row = {
+                row: dict[str, Any] = {
                     "task_id": sample.task_id,
                     "index": sample.index,
                     "verdict": verdict.kind.value,
                     "detail": verdict.detail,
                     "seconds": round(verdict.seconds, 4),
                 }
+                if verdict.flaky:
+                    row["flaky"] = True
                 file.write(json.dumps(row) + "\n")
             bar.update(len(batch))
     return broken

@@ -39,7 +39,9 @@ def _task_pairs(
 
 
 def _kind(sample: Sample) -> VerdictKind | None:
-    return sample.verdict.kind if sample.verdict else None
+    """None where the label must not teach anything: there is none, or it flipped."""
+    verdict = sample.verdict
+    return None if verdict is None or verdict.flaky else verdict.kind
 
 
 def _is_incorrect(sample: Sample) -> bool:

@@ -17,6 +17,7 @@ from codelutra.ledger import Ledger
 from codelutra.models import resolve_model
 from codelutra.pairing import build_pairs
 from codelutra.records import Split
+from codelutra.summary import count_flaky
 from codelutra.tasks.task import Task
 from codelutra.training import train_adapter
 
@@ -53,7 +54,9 @@ def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         pairs = build_pairs(train_tasks, samples, ledger.config.pairing, _seed(ledger, iteration))
         ledger.add_pairs(iteration, pairs)
         ledger.report(iteration, "pair", 1, 1)
-    ledger.log(f"iteration {iteration}: {len(pairs)} pairs from {len(samples)} samples")
+    flaky = count_flaky(samples)
+    left_out = f" ({flaky} flaky ones left out)" if flaky else ""
+    ledger.log(f"iteration {iteration}: {len(pairs)} pairs from {len(samples)} samples{left_out}")
 
 
 def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:

@@ -23,11 +23,16 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A kind, one line of evidence for a person, and the CPU seconds the program took."""
+    """A kind, one line of evidence for a person, and the CPU seconds the program took.
+
+    `flaky`: the outcome was another one when the program was run again alone. The label counts
+    in an accuracy and never in a pair.
+    """
 
     kind: VerdictKind
     detail: str = ""
     seconds: float = 0.0
+    flaky: bool = False
 
 
 @dataclass(frozen=True)

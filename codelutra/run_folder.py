@@ -61,7 +61,7 @@ class RunFolder:
         rows = _read(self._file(f"samples-{split}", iteration))
         verdicts = {
             (row["task_id"], row["index"]): Verdict(
-                VerdictKind(row["kind"]), row["detail"], row["seconds"]
+                VerdictKind(row["kind"]), row["detail"], row["seconds"], row.get("flaky", False)
             )
             for row in _read(self._file(f"verdicts-{split}", iteration))
         }

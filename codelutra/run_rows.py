@@ -199,16 +199,19 @@ def log_line(run_id: int, message: str, trace: str = "") -> None:
 
 def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
-        return {"verdict": None, "detail": "", "seconds": 0.0}
+        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False}
     return {
         "verdict": verdict.kind.value,
         "detail": verdict.detail,
         "seconds": verdict.seconds,
+        "flaky": verdict.flaky,
     }
 
 
 def _sample(row: models.Sample) -> Sample:
-    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds) if row.verdict else None
+    if row.verdict is None:
+        return Sample(row.task_id, row.index, row.completion)
+    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds, row.flaky)
     return Sample(row.task_id, row.index, row.completion, verdict)
 
 

@@ -13,7 +13,7 @@ def run_summary(ledger: Ledger) -> dict[str, Any]:
     rounds = range(1, ledger.config.iterations + 1)
     return {
         "run": {"folder": str(ledger.folder), "config": ledger.config.model_dump(mode="json")},
-        "base": _heldout(base) if base else None,
+        "base": _heldout(ledger, 0, base) if base else None,
         "iterations": [
             _iteration(ledger, number, scores)
             for number in rounds
@@ -26,7 +26,7 @@ def _iteration(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
     adapter = ledger.adapter(number)
     return {
         "iteration": number,
-        "heldout": _heldout(scores),
+        "heldout": _heldout(ledger, number, scores),
         "samples": _sampled(ledger.samples(number, "train")),
         "pairs": len(ledger.pairs(number) or []),
         "adapter": adapter.path if adapter else None,
@@ -34,13 +34,14 @@ def _iteration(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
     }
 
 
-def _heldout(scores: Scores) -> dict[str, Any]:
+def _heldout(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
     return {
         "pass@1": scores.pass_at_1,
         "ci95": list(scores.ci95),
         "n": scores.num_tasks,
         "syntax_error": scores.syntax_error,
         "verdicts": scores.verdicts,
+        "flaky": count_flaky(ledger.samples(number, "heldout")),
     }
 
 
@@ -52,4 +53,9 @@ def _sampled(samples: list[Sample]) -> dict[str, Any]:
         "correct": counts[VerdictKind.CORRECT] / graded if graded else 0.0,
         "syntax_error": counts[VerdictKind.SYNTAX_ERROR] / graded if graded else 0.0,
         "verdicts": {kind.value: counts[kind] for kind in VerdictKind if counts[kind]},
+        "flaky": count_flaky(samples),
     }
+
+
+def count_flaky(samples: list[Sample]) -> int:
+    return sum(sample.verdict is not None and sample.verdict.flaky for sample in samples)

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Index, Text, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Index,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -94,6 +104,7 @@ class Sample(SQLModel, table=True):
     verdict: str | None = None
     detail: str = Field(default="", sa_type=CleanText)
     seconds: float = 0.0
+    flaky: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class PreferencePair(SQLModel, table=True):

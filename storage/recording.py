@@ -22,6 +22,7 @@ from storage.models import (
 from storage.queries import HARNESS_ERROR
 
 Row = dict[str, Any]
+LABEL = ("verdict", "detail", "seconds", "flaky")  # what grading says of a sample
 
 
 def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:
@@ -34,13 +35,13 @@ def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:
 
 
 def add_samples(session: Session, *, iteration_id: int, split: str, rows: Sequence[Row]) -> None:
-    """`rows` have task_id, index, completion, verdict, detail and seconds."""
+    """`rows` have task_id, index, completion, verdict, detail, seconds and flaky."""
     fixed = {"iteration_id": iteration_id, "split": split}
     _insert_new(session, Sample, [{**row, **fixed} for row in rows])
 
 
 def add_verdicts(session: Session, *, iteration_id: int, split: str, rows: Sequence[Row]) -> None:
-    """Label samples that have no label yet; `rows` have task_id, index, verdict, detail, seconds.
+    """Label samples that have no label yet; `rows` have task_id, index and the LABEL columns.
 
     A harness error is no label: a later verdict replaces it.
     """
@@ -51,13 +52,13 @@ def add_verdicts(session: Session, *, iteration_id: int, split: str, rows: Seque
         .where(col(Sample.iteration_id) == iteration_id, col(Sample.split) == split)
         .where(col(Sample.task_id) == bindparam("of_task"), col(Sample.index) == bindparam("of"))
         .where(or_(col(Sample.verdict).is_(None), col(Sample.verdict) == HARNESS_ERROR))
-        .values({name: bindparam(f"new_{name}") for name in ("verdict", "detail", "seconds")})
+        .values({name: bindparam(f"new_{name}") for name in LABEL})
     )
     values = [
         {
             "of_task": row["task_id"],
             "of": row["index"],
-            **{f"new_{name}": row[name] for name in ("verdict", "detail", "seconds")},
+            **{f"new_{name}": row[name] for name in LABEL},
         }
         for row in rows
     ]

@@ -14,6 +14,12 @@ def test_a_harness_error_is_in_no_accuracy() -> None:
     assert scores.verdicts == {"correct": 1, "syntax_error": 1, "harness_error": 1}
 
 
+def test_a_flaky_sample_counts_with_its_second_verdict() -> None:
+    flaky = Sample("f", 0, "", Verdict(VerdictKind.CORRECT, flaky=True))
+    scores = score([*graded(VerdictKind.TIMEOUT), flaky])
+    assert (scores.pass_at_1, scores.num_tasks) == (0.5, 2)
+
+
 def test_nothing_graded_scores_zero_with_a_full_interval() -> None:
     scores = score([])
     assert (scores.pass_at_1, scores.ci95, scores.num_tasks) == (0.0, (0.0, 1.0), 0)

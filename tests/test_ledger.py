@@ -1,5 +1,6 @@
 """Every ledger keeps the same promises: what is finished stays, and is never there twice."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from codelutra.records import (
     Verdict,
     VerdictKind,
 )
+from codelutra.run_folder import RunFolder
 from tests.lab import database
 
 __all__ = ["database"]
@@ -28,8 +30,6 @@ def reopen(request: pytest.FixtureRequest, database: Path) -> Open:
     """Opens the same run, as a restarted process would."""
     config = RefineConfig.for_model("starter", iterations=2)
     if request.param == "folder":
-        from codelutra.run_folder import RunFolder
-
         return lambda: RunFolder(database / "run", config)
 
     from codelutra.run_rows import RunRows
@@ -86,6 +86,22 @@ def test_the_first_verdict_stays(reopen: Open) -> None:
     ledger.add_verdicts(1, "train", {("a", 0): Verdict(VerdictKind.TIMEOUT)})
     ledger.add_verdicts(1, "train", {})
     assert [sample.verdict for sample in reopen().samples(1, "train")] == [CORRECT, None]
+
+
+def test_a_flaky_verdict_is_kept_as_such(reopen: Open) -> None:
+    flaky = Verdict(VerdictKind.CORRECT, "alone", 0.5, flaky=True)
+    ledger = reopen()
+    ledger.add_samples(1, "train", [Sample("a", 0, "x"), Sample("a", 1, "y")])
+    ledger.add_verdicts(1, "train", {("a", 0): flaky, ("a", 1): CORRECT})
+    assert [sample.verdict for sample in reopen().samples(1, "train")] == [flaky, CORRECT]
+
+
+def test_verdicts_written_before_flaky_existed_are_not(tmp_path: Path) -> None:
+    config = RefineConfig.for_model("starter")
+    RunFolder(tmp_path, config).add_samples(1, "train", [Sample("a", 0, "x")])
+    row = {"task_id": "a", "index": 0, "kind": "correct", "detail": "3 rows", "seconds": 0.25}
+    (tmp_path / "verdicts-train-1.jsonl").write_text(json.dumps(row) + "\n")
+    assert RunFolder(tmp_path, config).samples(1, "train")[0].verdict == CORRECT
 
 
 def test_a_finished_pairing_stays_and_may_be_empty(reopen: Open) -> None:

@@ -8,6 +8,7 @@ from codelutra import phases
 from codelutra.config import RefineConfig
 from codelutra.errors import StopRequested, TaskError
 from codelutra.loop import refine
+from codelutra.records import Sample, Scores, Verdict, VerdictKind
 from codelutra.run_folder import RunFolder
 from codelutra.summary import run_summary
 from codelutra.tasks import Task, load_tasks, select_tasks
@@ -39,6 +40,24 @@ def test_one_iteration_end_to_end(tiny_model: str, tmp_path: Path) -> None:
     assert set(iteration["seconds"]) == {"sample", "execute", "pair", "train", "evaluate"}
     assert (1, "sample", 12, 12) in progress
     assert (1, "execute", 12, 12) in progress
+
+
+def test_flaky_samples_are_counted_and_left_out_of_the_pairs(tmp_path: Path) -> None:
+    settings = RefineConfig(max_train=1, max_heldout=1)
+    ledger = RunFolder(tmp_path / "run", settings)
+    verdicts = [Verdict(VerdictKind.CORRECT, flaky=n == 0) for n in range(2)]
+    verdicts += [Verdict(VerdictKind.TIMEOUT, flaky=n == 0) for n in range(2)]
+    samples = [Sample("a", n, f"text {n}") for n in range(4)]
+    ledger.add_samples(1, "train", samples)
+    ledger.add_verdicts(1, "train", {("a", n): verdict for n, verdict in enumerate(verdicts)})
+    phases.pair(ledger, [task("a", "train")], 1)
+    pairs = ledger.pairs(1) or []
+    assert [(pair.chosen_index, pair.rejected_index) for pair in pairs] == [(1, 3)]
+    log = (ledger.folder / "run.log").read_text()
+    assert "1 pairs from 4 samples (2 flaky ones left out)" in log
+    ledger.add_scores(1, Scores(1.0, (0.0, 1.0), 1, 0.0))
+    (iteration,) = run_summary(ledger)["iterations"]
+    assert (iteration["samples"]["flaky"], iteration["heldout"]["flaky"]) == (2, 0)
 
 
 def test_an_interrupted_sampling_goes_on_where_it_stopped(tiny_model: str, tmp_path: Path) -> None:

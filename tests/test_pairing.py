@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from codelutra.config import PairingConfig
 from codelutra.pairing import build_pairs
 from codelutra.records import Sample, Verdict, VerdictKind
@@ -47,6 +49,15 @@ def test_a_task_without_mistakes_makes_no_pair() -> None:
 
 def test_a_harness_error_is_in_no_pair() -> None:
     assert pairs((CORRECT, "a"), (VerdictKind.HARNESS_ERROR, "x")) == []
+
+
+def test_a_flaky_sample_is_on_neither_side() -> None:
+    rows = samples((CORRECT, "a"), (CORRECT, "b"), (WRONG, "x"), (WRONG, "y"))
+    for index in (0, 2):
+        verdict = replace(rows[index].verdict or Verdict(CORRECT), flaky=True)
+        rows[index] = replace(rows[index], verdict=verdict)
+    built = build_pairs({"t": TASK}, rows, PairingConfig(), seed=0)
+    assert [(pair.chosen, pair.rejected) for pair in built] == [("b", "y")]
 
 
 def test_the_seed_decides_the_draw() -> None:

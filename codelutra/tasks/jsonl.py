@@ -35,8 +35,9 @@ def _parse(line: str, *, where: str, folder: Path) -> Task:
         raise TaskError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the line"
-        raise TaskError(f"{where}: {field}: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        raise TaskError(f"{where}: {place + ': ' if place else ''}{message}") from error
     if task.kind != "sql":
         return task
     if not task.database:

@@ -1,12 +1,13 @@
 """A task: what the model reads, and what its verdict is compared with."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from codelutra.records import Split
 
 TaskKind = Literal["sql", "python"]
+Match = Literal["exact", "bird", "spider"]
 
 
 class Task(BaseModel):
@@ -24,3 +25,21 @@ class Task(BaseModel):
     database: str = Field("", description="path of the SQLite file (sql)")
     setup: str = Field("", description="trusted code that defines the inputs (python)")
     answer: str = Field("result", description="variable that holds a program's answer (python)")
+    match: Match = Field("exact", description="bird, spider: as their own evaluators (sql)")
+    tolerance: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="relative and absolute error a float may have (python); 1e-6 relative, "
+        "1e-9 absolute when left out",
+    )
+
+    @model_validator(mode="after")
+    def _compares_its_own_kind(self) -> Self:
+        if self.kind != "sql" and self.match != "exact":
+            raise ValueError(
+                f"match {self.match!r} is for sql tasks: leave it out of a python task"
+            )
+        if self.kind == "sql" and self.tolerance is not None:
+            raise ValueError("tolerance is for python tasks: leave it out of a sql task")
+        return self

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from alembic import op
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
@@ -35,6 +35,26 @@ def test_opening_again_keeps_the_rows(database: Path) -> None:
     db.init(database)
     with db.open_session() as session:
         assert queries.count_runs(session) == 1
+
+
+def test_an_older_schema_keeps_its_samples(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0001"))
+        db.init(database)
+    with db.current().engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO run VALUES (1, 'old', '{}', 1, 1, 1, 'run-1-1', '2026-01-01')"
+        )
+        connection.exec_driver_sql("INSERT INTO iteration (id, run_id, number) VALUES (1, 1, 1)")
+        connection.exec_driver_sql(
+            "INSERT INTO sample VALUES (1, 1, 'train', 'a', 0, 'x', 'correct', '', 0.5)"
+        )
+    db._current = None
+    db.init(database)
+    with db.open_session() as session:
+        (row,) = queries.samples(session, iteration_id=1, split="train")
+    assert (row.completion, row.verdict, row.flaky) == ("x", "correct", False)
 
 
 def test_sqlite_is_in_wal_mode(home: Path) -> None:

@@ -26,6 +26,7 @@ def sample(task_id: str, index: int = 0, verdict: str | None = None) -> dict[str
         "verdict": verdict,
         "detail": "",
         "seconds": 0.0,
+        "flaky": False,
     }
 
 

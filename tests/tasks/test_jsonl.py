@@ -36,11 +36,27 @@ def test_rows_become_tasks_and_databases_are_found_beside_the_file(tmp_path: Pat
             r"line 2: database .*gone.sqlite is missing",
         ),
         ("[1]", "line 2"),
+        ({**GOOD, "task_id": "b", "match": "bird"}, "line 2: match 'bird' is for sql tasks: leave"),
+        ({**GOOD, "task_id": "b", "match": "loose"}, "line 2: match: Input should be 'exact', 'bi"),
+        ({**GOOD, "task_id": "b", "tolerance": -1}, "line 2: tolerance: Input should be greater"),
+        (
+            {**GOOD, "task_id": "b", "kind": "sql", "database": "x", "tolerance": 0.1},
+            "line 2: tolerance is for python tasks: leave it out",
+        ),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, bad: object, message: str) -> None:
     with pytest.raises(TaskError, match=message):
         load_tasks(write(tmp_path / "t.jsonl", GOOD, bad))
+
+
+def test_a_task_may_say_how_it_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "x.sqlite").touch()
+    row = {"task_id": "q", "kind": "sql", "prompt": "p", "gold": "SELECT 1", "database": "x.sqlite"}
+    path = write(tmp_path / "t.jsonl", {**GOOD, "tolerance": 0.1}, {**row, "match": "spider"})
+    first, second = load_tasks(path)
+    assert (first.match, first.tolerance) == ("exact", 0.1)
+    assert (second.match, second.tolerance) == ("spider", None)
 
 
 def test_an_empty_set_and_an_unknown_name_say_what_to_do(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class Runner:
         except Refused as refusal:
             reply = {"outcome": refusal.outcome, "detail": str(refusal)}
         except apsw.Error as error:
-            reply = self._classify(error, job["cpu_s"])
+            reply = self._classify(error, job["cpu_s"], job["sql"])
         except (ValueError, MemoryError) as error:  # a null byte; text that is no UTF-8
             reply = failure("runtime_error", f"{type(error).__name__}: {error}")
         return reply | {"cpu_s": time.process_time() - started}
@@ -129,14 +129,16 @@ class Runner:
             raise Refused("forbidden", "reads the clock ('now'): not the same answer twice")
         return {"outcome": "ok", "detail": "", "columns": widths[0], "rows": rows}
 
-    def _classify(self, error: apsw.Error, cpu_s: float) -> Reply:
-        message = str(error)
+    def _classify(self, error: apsw.Error, cpu_s: float, sql: str) -> Reply:
+        message = str(error) + line_of(error, sql)
         if isinstance(error, apsw.InterruptError):
             return failure("timeout", f"used more than {cpu_s:g} s of CPU time")
         if self.denied:
-            return failure("forbidden", f"{self.denied} is not allowed")
+            return failure("forbidden", f"{schema_change(sql) or self.denied} is not allowed")
         if isinstance(error, apsw.NoMemError):
             return failure("runtime_error", "MemoryError: out of memory")
+        if isinstance(error, apsw.TooBigError):
+            return failure("runtime_error", too_big(sql))
         if isinstance(error, apsw.SQLError) and SYNTAX.search(message):
             return failure("syntax_error", message)
         return failure("runtime_error", message)
@@ -189,6 +191,31 @@ class Runner:
 
 def failure(outcome: str, detail: str) -> Reply:
     return {"outcome": outcome, "detail": detail}
+
+
+def schema_change(sql: str) -> str:
+    """CREATE, DROP or ALTER: to the authorizer they begin with a write to the schema's table."""
+    blank = BLANK.match(sql)
+    words = sql[blank.end() if blank else 0 :].split(None, 2)
+    first = words[0].upper() if words else ""
+    return " ".join(words[:2]).upper() if first in ("CREATE", "DROP", "ALTER") else ""
+
+
+def too_big(sql: str) -> str:
+    """SQLite says of both that a string is too big."""
+    if len(sql.encode(errors="replace")) > LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH]:
+        return f"query longer than {LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH] >> 10} KiB"
+    return f"a value larger than {MAX_RESULT_BYTES >> 20} MiB"
+
+
+def line_of(error: apsw.Error, sql: str) -> str:
+    """The line of the error, where a query has several and SQLite knows the place."""
+    offset = getattr(error, "error_offset", -1)
+    if offset < 0 or "\n" not in sql.strip():
+        return ""
+    before = sql.encode(errors="replace")[:offset]
+    number = before.count(b"\n") + 1
+    return f" (line {number})"
 
 
 def check_single_statement(sql: str) -> None:

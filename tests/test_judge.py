@@ -1,0 +1,71 @@
+"""Judging a file of predictions: every row, in order, whatever some of them hold."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from codelutra.judge import judge
+from codelutra.records import Verdict, VerdictKind
+from codelutra.tasks.task import Task
+
+GOLDS = {f"t{n}": f"result = {n}" for n in range(20)}
+TASKS = {i: Task(task_id=i, kind="python", prompt="p", gold=gold) for i, gold in GOLDS.items()}
+PROGRAMS = {
+    "correct": "result = {n}",
+    "wrong_result": "result = -1 - {n} - {row}",
+    "syntax_error": "result = ({n}, {row}",
+    "runtime_error": "result = {n} / 0  # {row}",
+    "no_code": "",
+}
+
+
+def write_predictions(path: Path, wanted: int) -> list[dict[str, object]]:
+    """Predictions with broken rows among them; returns the verdicts they deserve, in order."""
+    rng = random.Random(1)
+    lines, deserved, seen = [], [], dict.fromkeys(GOLDS, 0)
+    for row in range(wanted):
+        kind, n = rng.choice(list(PROGRAMS)), rng.randrange(20)
+        completion = PROGRAMS[kind].format(n=n, row=row)
+        lines.append(json.dumps({"task_id": f"t{n}", "completion": completion}))
+        deserved.append({"task_id": f"t{n}", "index": seen[f"t{n}"], "verdict": kind})
+        seen[f"t{n}"] += 1
+    lines[100:100] = ["{broken", "[1]", '{"task_id": "t1"}', '{"task_id": "t99", "completion": ""}']
+    lines.insert(50, "")
+    path.write_text("\n".join(lines) + "\n")
+    return deserved
+
+
+def test_hundreds_of_rows_in_order_with_broken_ones_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
+    deserved = write_predictions(predictions, 600)
+    broken = judge(TASKS, predictions, out)
+    assert [message.removeprefix(f"{predictions}, ") for message in broken] == [
+        "line 102: not JSON (Expecting property name enclosed in double quotes at column 2)",
+        "line 103: not a JSON object",
+        "line 104: `completion` is missing or no text",
+        "line 105: task_id 't99' is not in the task set",
+    ]
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [{name: row[name] for name in deserved[0]} for row in rows] == deserved
+    assert all(row["detail"] and set(row) == {*deserved[0], "detail", "seconds"} for row in rows)
+    assert "600/600" in capsys.readouterr().err  # the progress bar
+
+
+def test_a_row_is_marked_flaky_only_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grade(self: object, tasks: object, samples: list[object]) -> dict[object, Verdict]:
+        keys = [("t1", 0), ("t2", 0)]
+        return {key: Verdict(VerdictKind.TIMEOUT, "x", flaky=key[0] == "t2") for key in keys}
+
+    monkeypatch.setattr("codelutra.judge.Grader.grade", grade)
+    predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
+    lines = [json.dumps({"task_id": task_id, "completion": "x"}) for task_id in ("t1", "t2")]
+    predictions.write_text("\n".join(lines))
+    assert judge(TASKS, predictions, out) == []
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row.get("flaky") for row in rows] == [None, True]
