@@ -5,7 +5,7 @@ import select
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
@@ -18,6 +18,7 @@ WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
 # The server ends a program itself, and allows for time without a core; only a hung server is left.
 HUNG_FACTOR, HUNG_S = 20, 60.0
 MAX_STREAM = MAX_BYTES + 64
+MAX_REPORT = 1 << 16  # 4 KiB printed are at most 6 bytes of JSON each
 PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
 
 
@@ -37,6 +38,7 @@ class Job:
     status: int  # exit code, or minus the signal
     cpu_s: float
     timed_out: bool
+    output: str  # what the program printed: never part of the outcome
 
 
 class PythonRunner:
@@ -69,7 +71,8 @@ class PythonRunner:
                 raise ServerDied("the fork server does not answer") from None
             except BrokenPipeError:
                 pass  # the child is gone; the server says why
-            return interpret(self._collect(ours), self.config.timeout_s)
+            job = self._collect(ours)
+            return replace(interpret(job, self.config.timeout_s), output=job.output)
 
     def _announce(self, theirs: socket.socket) -> None:
         limits = {
@@ -108,12 +111,12 @@ class PythonRunner:
             if control.fileno() in ready:
                 report = json.loads(self._receive(HUNG_S))
                 read_available(ours, stream)
-                return Job(bytes(stream), report["status"], report["cpu_s"], report["timed_out"])
+                return Job(bytes(stream), **report)
 
     def _receive(self, timeout_s: float) -> bytes:
         self.process.control.settimeout(timeout_s)
         try:
-            message = self.process.control.recv(4096)
+            message = self.process.control.recv(MAX_REPORT)
         except OSError as error:
             raise ServerDied(f"the fork server does not answer: {error}") from None
         if not message:

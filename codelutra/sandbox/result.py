@@ -23,10 +23,12 @@ class Program:
 class ExecutionResult:
     """What the sandbox saw: on `ok` the decoded value, else one line of evidence.
 
-    `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time.
+    `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time. `output` is
+    the beginning of what a Python program printed: for people to read, never for a verdict.
     """
 
     outcome: Outcome
     value: Any = None
     detail: str = ""
     seconds: float = 0.0
+    output: str = ""

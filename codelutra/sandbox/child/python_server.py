@@ -4,9 +4,9 @@ Run by path with a clean environment, never imported by CodeLutra: `python pytho
 CONTROL_FD PARENT_PID TIER`. It never sees a program: each job's socket goes straight to the child.
 
 Control socket, one JSON message each way a job: {cpu_s, wall_s, memory_mb} with the job's socket
-attached, then {status, cpu_s, timed_out}. Job socket: the child reads a length and JSON {setup,
-source, answer}, then writes `S` (syntax error) or `K` and `R` (answer) or `E` (error); all but
-`K` carry a length and a payload. After `K` the bytes are the program's own word.
+attached, then {status, cpu_s, timed_out, output}. Job socket: the child reads a length and JSON
+{setup, source, answer}, then writes `S` (syntax error) or `K` and `R` (answer) or `E` (error); all
+but `K` carry a length and a payload. After `K` the bytes are the program's own word.
 """
 
 import contextlib
@@ -28,13 +28,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import encoding
 import fences
 import landlock
+import output
 import seccomp
 
 del sys.path[0]
 
 PROGRAM = "<program>"
 MAX_DETAIL = 300
-JOB_FD = 3  # in the child: all that is open beside /dev/null
+JOB_FD = 3  # in the child: all that is open beside stdin and the file of what it prints
 COMMON = (
     "bisect calendar cmath collections collections.abc copy csv dataclasses datetime decimal enum "
     "fractions functools heapq io itertools json math operator random re statistics string "
@@ -61,6 +62,7 @@ def main() -> None:
     except Exception as error:  # the sandbox door: the trusted side raises it
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return
+    output.replace_streams()
     control.send(json.dumps({"ready": True}).encode())
     fence = Fence(ruleset, calls, fences.virtual_memory())
     while serve_one(control, encoder, fence):
@@ -109,10 +111,12 @@ def serve_one(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -
         return False
     limits = json.loads(message)
     server = os.getpid()
+    printed = output.new_file()
     child = os.fork()
     if child == 0:
         try:
             fences.die_with(server)
+            output.direct_to(printed)
             request = prepare_child(fds[0], limits, fence)
             run_job(request, encoder)
         finally:
@@ -123,7 +127,12 @@ def serve_one(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -
     _, status, usage = os.wait4(child, 0)
     kill_strays()
     cpu_s = usage.ru_utime + usage.ru_stime
-    reply = {"status": os.waitstatus_to_exitcode(status), "cpu_s": cpu_s, "timed_out": timed_out}
+    reply = {
+        "status": os.waitstatus_to_exitcode(status),
+        "cpu_s": cpu_s,
+        "timed_out": timed_out,
+        "output": output.read_and_close(printed),
+    }
     control.send(json.dumps(reply).encode())
     return True
 
@@ -186,7 +195,8 @@ def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[s
     sys.dont_write_bytecode = True
     sys.argv = [PROGRAM]
     request = json.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))
-    fences.restrict(limits["cpu_s"], fence.memory + (int(limits["memory_mb"]) << 20))
+    memory = fence.memory + (int(limits["memory_mb"]) << 20)
+    fences.restrict(limits["cpu_s"], memory, output.MAX_OUTPUT)
     seccomp.install(fence.calls)
     return request  # type: ignore[no-any-return]
 
@@ -195,6 +205,7 @@ def run_job(request: dict[str, str], encoder: encoding.Encoder) -> None:
     """Runs setup and program in one namespace and writes what came of it; never returns."""
     # Bound before untrusted code runs: patched modules change nothing below.
     write, leave, encode, relax = write_all, os._exit, encoder.encode, fences.relax_memory
+    flush = output.flusher()
     describe, unencodable = describe_error, encoding.Unencodable
     try:
         setup = compile(request["setup"], "<setup>", "exec")
@@ -217,6 +228,7 @@ def run_job(request: dict[str, str], encoder: encoding.Encoder) -> None:
     except BaseException as error:  # the sandbox door: SystemExit and KeyboardInterrupt are data
         relax()
         reply = frame(b"E", describe(error).encode("utf-8", "replace"))
+    flush()
     write(reply)
     leave(0)
 
