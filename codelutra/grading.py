@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from codelutra import asserts
 from codelutra.compare_answers import answers_difference
 from codelutra.compare_tables import tables_difference
 from codelutra.prompting import extract_program
@@ -27,13 +28,15 @@ def never() -> bool:
 
 def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict:
     """The verdict of a program that was executed; a gold that fails is our fault, not its."""
-    if gold.outcome != "ok":
-        text = f"gold fails: {gold.outcome}: {gold.detail}"
+    if gold.outcome != "ok" or (task.tests and gold.value):
+        text = f"gold fails: {gold.outcome}: {gold.detail or gold.value}"
         return Verdict(VerdictKind.HARNESS_ERROR, one_line(text), result.seconds)
     if result.outcome != "ok":
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
     if task.kind == "sql":
         difference = tables_difference(gold.value, result.value, is_ordered(task.gold))
+    elif task.tests:
+        difference = result.value or None
     else:
         difference = answers_difference(gold.value, result.value)
     if difference is None:
@@ -115,6 +118,8 @@ def gold_program(task: Task) -> Program:
 
 
 def with_inputs(task: Task, source: str) -> Program:
+    if task.tests:
+        return asserts.with_tests(task, source)
     return Program(task.kind, source, task.database, task.setup, task.answer)
 
 
@@ -127,11 +132,11 @@ def execute_all(
     programs: Sequence[Program], sandbox: Sandbox, should_stop: Callable[[], bool]
 ) -> dict[Program, ExecutionResult]:
     """Runs all; then, alone, those whose outcome may be the machine's doing."""
-    executed = sandbox.execute(programs, should_stop=should_stop)
+    executed = asserts.execute(sandbox, programs, should_stop=should_stop)
     results = dict(zip(programs, executed, strict=True))
     for program, result in results.items():
         if needs_second_run(result):
-            results[program] = sandbox.execute([program], should_stop=should_stop)[0]
+            results[program] = asserts.execute(sandbox, [program], should_stop=should_stop)[0]
     return results
 
 

@@ -30,6 +30,16 @@ def tier_of(program: Program) -> str:
     return "numpy" if "numpy" in text else "bare"
 
 
+def request_of(program: Program) -> dict[str, object]:
+    """All that the program's process is told; `tests` stays here."""
+    return {
+        "setup": program.setup,
+        "source": program.source,
+        "answer": program.answer,
+        "calls": program.calls,
+    }
+
+
 @dataclass
 class Job:
     """What one child wrote, and how the server says it ended."""
@@ -62,8 +72,7 @@ class PythonRunner:
         with ours:
             with theirs:
                 self._announce(theirs)
-            request = {"setup": program.setup, "source": program.source, "answer": program.answer}
-            payload = json.dumps(request).encode("ascii")
+            payload = json.dumps(request_of(program)).encode("ascii")
             ours.settimeout(self._hung_s())
             try:
                 ours.sendall(len(payload).to_bytes(8, "big") + payload)

@@ -10,13 +10,19 @@ Outcome = Literal["ok", "syntax_error", "runtime_error", "timeout", "forbidden",
 
 @dataclass(frozen=True)
 class Program:
-    """Untrusted `source` and the trusted inputs it runs on."""
+    """Untrusted `source` and the trusted inputs it runs on.
+
+    `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
+    trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
+    """
 
     kind: TaskKind
     source: str
     database: str = ""
     setup: str = ""
     answer: str = "result"
+    calls: tuple[str, ...] = ()
+    tests: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A task: what the model reads, and what its verdict is compared with."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from codelutra.records import Split
 
@@ -24,3 +24,18 @@ class Task(BaseModel):
     database: str = Field("", description="path of the SQLite file (sql)")
     setup: str = Field("", description="trusted code that defines the inputs (python)")
     answer: str = Field("result", description="variable that holds a program's answer (python)")
+    tests: tuple[str, ...] = Field(
+        (), description="assert lines or a `def check(candidate)`; they replace `answer` (python)"
+    )
+    entry_point: str = Field("", description="function that `check` is called with (python)")
+
+    @model_validator(mode="after")
+    def _tests_can_fail(self) -> Self:
+        text = "\n".join(self.tests)
+        if self.tests and self.kind != "python":
+            raise ValueError("only a python task has `tests`")
+        if self.tests and "assert" not in text:
+            raise ValueError("`tests` assert nothing")
+        if "def check(" in text and not self.entry_point:
+            raise ValueError("`check` in `tests` needs an `entry_point`")
+        return self

@@ -5,8 +5,8 @@ CONTROL_FD PARENT_PID TIER`. It never sees a program: each job's socket goes str
 
 Control socket, one JSON message each way a job: {cpu_s, wall_s, memory_mb} with the job's socket
 attached, then {status, cpu_s, timed_out, output}. Job socket: the child reads a length and JSON
-{setup, source, answer}, then writes `S` (syntax error) or `K` and `R` (answer) or `E` (error); all
-but `K` carry a length and a payload. After `K` the bytes are the program's own word.
+{setup, source, answer, calls}, then writes `S` (syntax error) or `K` and `R` (answer) or `E`
+(error); all but `K` carry a length and a payload. After `K` the bytes are the program's own word.
 """
 
 import contextlib
@@ -29,12 +29,14 @@ import encoding
 import fences
 import landlock
 import output
+import replay  # noqa: F401, for tests that are played here: see codelutra/asserts.py
 import seccomp
 
 del sys.path[0]
 
 PROGRAM = "<program>"
 MAX_DETAIL = 300
+MAX_CALL = 80  # characters of a call shown with its error
 JOB_FD = 3  # in the child: all that is open beside stdin and the file of what it prints
 COMMON = (
     "bisect calendar cmath collections collections.abc copy csv dataclasses datetime decimal enum "
@@ -182,7 +184,7 @@ def kill_strays() -> None:
             time.sleep(0.001)
 
 
-def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[str, str]:
+def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[str, Any]:
     """Reads the job and puts up every fence: after it, untrusted code may run."""
     os.setsid()
     fences.drop_capabilities()
@@ -201,8 +203,11 @@ def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[s
     return request  # type: ignore[no-any-return]
 
 
-def run_job(request: dict[str, str], encoder: encoding.Encoder) -> None:
-    """Runs setup and program in one namespace and writes what came of it; never returns."""
+def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
+    """Runs setup, program and calls in one namespace, writes what came of it; never returns.
+
+    The answer is a variable or, where there are calls, the list of their values.
+    """
     # Bound before untrusted code runs: patched modules change nothing below.
     write, leave, encode, relax = write_all, os._exit, encoder.encode, fences.relax_memory
     flush = output.flusher()
@@ -210,24 +215,30 @@ def run_job(request: dict[str, str], encoder: encoding.Encoder) -> None:
     try:
         setup = compile(request["setup"], "<setup>", "exec")
         code = compile(request["source"], PROGRAM, "exec")
+        calls = [(text, compile(text, "<call>", "eval")) for text in request["calls"]]
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         write(frame(b"S", syntax_detail(error).encode()))
         leave(0)
     write(b"K")
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    answer = request["answer"]
+    answer, call, evaluate = request["answer"], "", eval
+    values: list[bytes] = []
     try:
         exec(setup, namespace)
         exec(code, namespace)
-        if answer not in namespace:
+        for call, each in calls:  # noqa: B007, an error names the call
+            values.append(encode(evaluate(each, namespace)))  # before the next call changes it
+        if calls:
+            reply = frame(b"R", b'["list",[' + b",".join(values) + b"]]")
+        elif answer not in namespace:
             reply = frame(b"E", f"no value in `{answer}`".encode())
         else:
             reply = frame(b"R", encode(namespace[answer]))
     except unencodable as error:
-        reply = frame(b"E", str(error).encode("utf-8", "replace"))
+        reply = frame(b"E", (str(error) + within(call)).encode("utf-8", "replace"))
     except BaseException as error:  # the sandbox door: SystemExit and KeyboardInterrupt are data
         relax()
-        reply = frame(b"E", describe(error).encode("utf-8", "replace"))
+        reply = frame(b"E", (describe(error) + within(call)).encode("utf-8", "replace"))
     flush()
     write(reply)
     leave(0)
@@ -257,6 +268,10 @@ def syntax_detail(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno or 1}: {error.msg}"[:MAX_DETAIL]
     return f"line 1: {error or type(error).__name__}"[:MAX_DETAIL]
+
+
+def within(call: str) -> str:
+    return f" in {call[:MAX_CALL]}" if call else ""
 
 
 def describe_error(error: BaseException) -> str:
