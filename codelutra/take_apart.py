@@ -196,12 +196,24 @@ class Rewriter(ast.NodeTransformer):
             text = ast.unparse(self._named(sides[0]))
             arguments = [self.visit(side) for side in sides]
             return ast.Expr(called("_equal", *arguments, ast.Constant(text)))
-        return ast.Expr(called("_holds", self.visit(test), ast.Constant(text)))
+        return ast.Expr(called("_holds", self._truth(test), ast.Constant(text)))
+
+    def _truth(self, test: ast.expr) -> ast.expr:
+        """An object of any type may stand for true; only its truth leaves the program's process."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return ast.UnaryOp(ast.Not(), self._truth(test.operand))
+        if is_target(test, self.targets) and self.calls is not None:
+            return self._reply(f"not not {ast.unparse(self._named(test))}")
+        return self.visit(test)  # type: ignore[no-any-return]
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if self.calls is None or not is_target(node, self.targets):
             return self.generic_visit(node)
-        self.calls.append(ast.unparse(self._named(node)))
+        return self._reply(ast.unparse(self._named(node)))
+
+    def _reply(self, text: str) -> ast.Call:
+        assert self.calls is not None
+        self.calls.append(text)
         return called("_reply", ast.Constant(len(self.calls) - 1))
 
     def _named(self, tree: ast.expr) -> ast.expr:

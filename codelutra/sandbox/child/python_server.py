@@ -216,6 +216,8 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
         setup = compile(request["setup"], "<setup>", "exec")
         code = compile(request["source"], PROGRAM, "exec")
         calls = [(text, compile(text, "<call>", "eval")) for text in request["calls"]]
+        if calls:
+            encoder.accept_equals()
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         write(frame(b"S", syntax_detail(error).encode()))
         leave(0)
