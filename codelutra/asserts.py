@@ -63,16 +63,12 @@ def execute(
     recorded = dict(zip(plans, recordings, strict=True))
     ready = [with_recorded(program, recorded.get(program.tests)) for program in programs]
     results = sandbox.execute(ready, on_done, should_stop)
-    judges = {
-        judge
-        for program, result in zip(ready, results, strict=True)
-        if (judge := judge_of(program, result)) is not None
-    }
-    order = sorted(judges, key=lambda judge: judge.source)
-    judged = dict(zip(order, sandbox.execute(order, should_stop=should_stop), strict=True))
+    judges = [judge_of(program, result) for program, result in zip(ready, results, strict=True)]
+    distinct = list(dict.fromkeys(judge for judge in judges if judge is not None))
+    judged = dict(zip(distinct, sandbox.execute(distinct, should_stop=should_stop), strict=True))
     return [
-        conclude(program, result, judged, recorded.get(program.tests))
-        for program, result in zip(ready, results, strict=True)
+        conclude(program, result, judged[judge] if judge else None, recorded.get(program.tests))
+        for program, result, judge in zip(ready, results, judges, strict=True)
     ]
 
 
@@ -92,7 +88,7 @@ def with_recorded(program: Program, recording: ExecutionResult | None) -> Progra
 
 
 def judge_of(program: Program, result: ExecutionResult) -> Program | None:
-    """The process that plays the tests on what the program gave; None when there is no need."""
+    """What plays the tests on the values that the program gave; None when there are none."""
     if not program.tests or result.outcome != "ok" or not has_replies(program, result):
         return None
     num_inputs = len(json.loads(program.tests)["inputs"])
@@ -110,7 +106,7 @@ def has_replies(program: Program, result: ExecutionResult) -> bool:
 def conclude(
     program: Program,
     result: ExecutionResult,
-    judged: dict[Program, ExecutionResult],
+    played: ExecutionResult | None,
     recording: ExecutionResult | None,
 ) -> ExecutionResult:
     if recording is not None and recording.outcome != "ok":
@@ -124,10 +120,9 @@ def conclude(
     if not has_replies(program, result):
         detail = "malformed result: not one value a call"
         return dataclasses.replace(result, outcome="runtime_error", value=None, detail=detail)
-    judge = judge_of(program, result)
-    if judge is None:  # a weak proof
+    if played is None:  # a weak proof: no call raised
         return dataclasses.replace(result, value="")
-    return combine(result, judged[judge])
+    return combine(result, played)
 
 
 def combine(result: ExecutionResult, played: ExecutionResult) -> ExecutionResult:
@@ -142,7 +137,7 @@ def combine(result: ExecutionResult, played: ExecutionResult) -> ExecutionResult
 def weak_failure(result: ExecutionResult) -> ExecutionResult:
     if not result.detail.startswith("AssertionError"):
         return result
-    return dataclasses.replace(result, outcome="ok", value=f"a test fails: {result.detail}")
+    return dataclasses.replace(result, outcome="ok", value=result.detail, detail="")
 
 
 def harness_error(result: ExecutionResult, detail: str) -> ExecutionResult:

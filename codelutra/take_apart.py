@@ -5,6 +5,7 @@ Reads trusted text only and runs nothing. What becomes of the parts: `codelutra/
 
 import ast
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,8 +38,8 @@ class Piece:
 def take_apart(setup: str, gold: str, tests: tuple[str, ...], entry_point: str) -> Parts | None:
     """None when the tests cannot be judged outside the program's process."""
     try:
-        trees = [ast.parse(text) for text in tests]
-        functions = {entry_point} if entry_point else functions_of(ast.parse(gold))
+        trees = [parse(text) for text in tests]
+        functions = {entry_point} if entry_point else functions_of(parse(gold))
     except (SyntaxError, ValueError):
         return None
     inputs = [tree for tree in trees if not has_assert(tree)]
@@ -64,6 +65,11 @@ def take_apart(setup: str, gold: str, tests: tuple[str, ...], entry_point: str) 
     }
     defined = [f"exec({ast.unparse(tree)!r})" for tree in inputs]  # as an expression
     return Parts((*defined, *calls), json.dumps(plan))
+
+
+def parse(text: str) -> ast.Module:
+    with warnings.catch_warnings(action="ignore"):  # odd escapes are their author's affair
+        return ast.parse(text)
 
 
 def functions_of(gold: ast.Module) -> set[str]:
