@@ -10,6 +10,7 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from codelutra import asserts
 from codelutra.compare_answers import answers_difference
 from codelutra.compare_published import as_spider_runs, bird_difference, spider_difference
 from codelutra.compare_tables import floats_equal, tables_difference
@@ -32,8 +33,8 @@ def never() -> bool:
 
 def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict:
     """The verdict of a program that was executed; a gold that fails is our fault, not its."""
-    if gold.outcome != "ok":
-        text = f"gold fails: {gold.outcome}: {gold.detail}"
+    if gold.outcome != "ok" or (task.tests and gold.value):
+        text = f"gold fails: {gold.outcome}: {gold.detail or gold.value}"
         return Verdict(VerdictKind.HARNESS_ERROR, one_line(text), result.seconds)
     if result.outcome != "ok":
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
@@ -138,6 +139,8 @@ def gold_program(task: Task) -> Program:
 
 
 def with_inputs(task: Task, source: str) -> Program:
+    if task.tests:
+        return asserts.with_tests(task, source)
     if task.match == "spider":
         source = as_spider_runs(source)
     return Program(task.kind, source, task.database, task.setup, task.answer)
@@ -155,12 +158,12 @@ def execute_all(
 
     Also returns the flaky ones: those with another outcome when alone, our own faults left out.
     """
-    executed = sandbox.execute(programs, should_stop=should_stop)
+    executed = asserts.execute(sandbox, programs, should_stop=should_stop)
     results = dict(zip(programs, executed, strict=True))
     flaky = set()
     for program, first in results.items():
         if needs_second_run(first):
-            second = sandbox.execute([program], should_stop=should_stop)[0]
+            second = asserts.execute(sandbox, [program], should_stop=should_stop)[0]
             results[program] = second
             outcomes = {first.outcome, second.outcome}
             if len(outcomes) == 2 and "harness_error" not in outcomes:

@@ -9,6 +9,7 @@ Contained, Python (a fork of a warm server with a clean environment, one a progr
 - seccomp allow-list: no process, thread, socket, signal to others, tracing, io_uring, mount
 - no privilege even as root, no core dump, no file growth, bounded CPU time, wall clock, address
   space, descriptors and answer (1 MiB); killed with everything it started
+- stdout and stderr go to one file in memory that ends at 4 KiB; what is over is dropped in silence
 - a program can forge its own answer, as it can compute it, never a verdict
 
 Contained, SQL (a killable worker process): one read-only statement of an allow-list, no clock or

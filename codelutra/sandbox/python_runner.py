@@ -5,7 +5,7 @@ import select
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
@@ -18,6 +18,7 @@ WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
 # The server ends a program itself, and allows for time without a core; only a hung server is left.
 HUNG_FACTOR, HUNG_S = 20, 60.0
 MAX_STREAM = MAX_BYTES + 64
+MAX_REPORT = 1 << 16  # 4 KiB printed are at most 6 bytes of JSON each
 PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
 
 
@@ -29,6 +30,16 @@ def tier_of(program: Program) -> str:
     return "numpy" if "numpy" in text else "bare"
 
 
+def request_of(program: Program) -> dict[str, object]:
+    """All that the program's process is told; `tests` stays here."""
+    return {
+        "setup": program.setup,
+        "source": program.source,
+        "answer": program.answer,
+        "calls": program.calls,
+    }
+
+
 @dataclass
 class Job:
     """What one child wrote, and how the server says it ended."""
@@ -37,6 +48,7 @@ class Job:
     status: int  # exit code, or minus the signal
     cpu_s: float
     timed_out: bool
+    output: str  # what the program printed: never part of the outcome
 
 
 class PythonRunner:
@@ -60,8 +72,7 @@ class PythonRunner:
         with ours:
             with theirs:
                 self._announce(theirs)
-            request = {"setup": program.setup, "source": program.source, "answer": program.answer}
-            payload = json.dumps(request).encode("ascii")
+            payload = json.dumps(request_of(program)).encode("ascii")
             ours.settimeout(self._hung_s())
             try:
                 ours.sendall(len(payload).to_bytes(8, "big") + payload)
@@ -69,7 +80,8 @@ class PythonRunner:
                 raise ServerDied("the fork server does not answer") from None
             except BrokenPipeError:
                 pass  # the child is gone; the server says why
-            return interpret(self._collect(ours), self.config.timeout_s)
+            job = self._collect(ours)
+            return replace(interpret(job, self.config.timeout_s), output=job.output)
 
     def _announce(self, theirs: socket.socket) -> None:
         limits = {
@@ -108,12 +120,12 @@ class PythonRunner:
             if control.fileno() in ready:
                 report = json.loads(self._receive(HUNG_S))
                 read_available(ours, stream)
-                return Job(bytes(stream), report["status"], report["cpu_s"], report["timed_out"])
+                return Job(bytes(stream), **report)
 
     def _receive(self, timeout_s: float) -> bytes:
         self.process.control.settimeout(timeout_s)
         try:
-            message = self.process.control.recv(4096)
+            message = self.process.control.recv(MAX_REPORT)
         except OSError as error:
             raise ServerDied(f"the fork server does not answer: {error}") from None
         if not message:

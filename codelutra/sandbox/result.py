@@ -10,23 +10,31 @@ Outcome = Literal["ok", "syntax_error", "runtime_error", "timeout", "forbidden",
 
 @dataclass(frozen=True)
 class Program:
-    """Untrusted `source` and the trusted inputs it runs on."""
+    """Untrusted `source` and the trusted inputs it runs on.
+
+    `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
+    trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
+    """
 
     kind: TaskKind
     source: str
     database: str = ""
     setup: str = ""
     answer: str = "result"
+    calls: tuple[str, ...] = ()
+    tests: str = ""
 
 
 @dataclass(frozen=True)
 class ExecutionResult:
     """What the sandbox saw: on `ok` the decoded value, else one line of evidence.
 
-    `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time.
+    `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time. `output` is
+    the beginning of what a Python program printed: for people to read, never for a verdict.
     """
 
     outcome: Outcome
     value: Any = None
     detail: str = ""
     seconds: float = 0.0
+    output: str = ""

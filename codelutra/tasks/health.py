@@ -6,6 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from codelutra.asserts import execute, weak_proof
 from codelutra.config import SandboxConfig
 from codelutra.grading import gold_program, grade
 from codelutra.records import VerdictKind
@@ -22,24 +23,33 @@ def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
         Sandbox(SandboxConfig()) as sandbox,
         tqdm(desc="golds", total=2 * len(programs)) as bar,
     ):
-        first = sandbox.execute(programs, on_done=lambda done: _show(bar, done))
-        again = sandbox.execute(programs, on_done=lambda done: _show(bar, len(tasks) + done))
+        first = execute(sandbox, programs, lambda done: _show(bar, done))
+        again = execute(sandbox, programs, lambda done: _show(bar, len(tasks) + done))
     failed = [
-        {"task_id": task.task_id, "reason": f"{result.outcome}: {result.detail}"}
+        {"task_id": task.task_id, "reason": reason}
         for task, result in zip(tasks, first, strict=True)
-        if result.outcome != "ok"
+        if (reason := _failure(task, result))
     ]
-    runs = [(t, a, b) for t, a, b in zip(tasks, first, again, strict=True) if a.outcome == "ok"]
+    runs = [(t, a, b) for t, a, b in zip(tasks, first, again, strict=True) if not _failure(t, a)]
     return {
         "tasks": len(tasks),
         "gold_ok": len(runs),
         "gold_failed": failed,
-        "empty_gold": [task.task_id for task, result, _ in runs if _is_empty(result)],
+        "weak_proof": [task.task_id for task in tasks if weak_proof(task)],
+        "empty_gold": [
+            task.task_id for task, result, _ in runs if not task.tests and _is_empty(result)
+        ],
         "nondeterministic": [
             task.task_id for task, a, b in runs if grade(task, b, a).kind is not VerdictKind.CORRECT
         ],
         "seconds": round(monotonic() - started, 2),
     }
+
+
+def _failure(task: Task, result: ExecutionResult) -> str:
+    if result.outcome != "ok":
+        return f"{result.outcome}: {result.detail}"
+    return f"wrong_result: {result.value}" if task.tests and result.value else ""
 
 
 def _is_empty(result: ExecutionResult) -> bool:

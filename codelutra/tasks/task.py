@@ -33,6 +33,10 @@ class Task(BaseModel):
         description="relative and absolute error a float may have (python); 1e-6 relative, "
         "1e-9 absolute when left out",
     )
+    tests: tuple[str, ...] = Field(
+        (), description="assert lines or a `def check(candidate)`; they replace `answer` (python)"
+    )
+    entry_point: str = Field("", description="function that `check` is called with (python)")
 
     @model_validator(mode="after")
     def _compares_its_own_kind(self) -> Self:
@@ -42,4 +46,15 @@ class Task(BaseModel):
             )
         if self.kind == "sql" and self.tolerance is not None:
             raise ValueError("tolerance is for python tasks: leave it out of a sql task")
+        return self
+
+    @model_validator(mode="after")
+    def _tests_can_fail(self) -> Self:
+        text = "\n".join(self.tests)
+        if self.tests and self.kind != "python":
+            raise ValueError("only a python task has `tests`")
+        if self.tests and "assert" not in text:
+            raise ValueError("`tests` assert nothing")
+        if "def check(" in text and not self.entry_point:
+            raise ValueError("`check` in `tests` needs an `entry_point`")
         return self

@@ -41,8 +41,8 @@ def limit(name: int, soft: int, hard: int | None = None) -> None:
     resource.setrlimit(name, (values[0], values[1]))
 
 
-def restrict(cpu_s: float | None, memory_bytes: int) -> None:
-    """Limits of a program's process: no files, no core dump, bounded memory and CPU time.
+def restrict(cpu_s: float | None, memory_bytes: int, file_bytes: int = 0) -> None:
+    """Limits of a program's process: no core dump, bounded memory and CPU time.
 
     The server enforces `cpu_s` exactly; RLIMIT_CPU (whole seconds, one later) is its backstop.
     """
@@ -50,7 +50,7 @@ def restrict(cpu_s: float | None, memory_bytes: int) -> None:
     if cpu_s is not None:
         limit(resource.RLIMIT_CPU, int(cpu_s) + 2)
     limit(resource.RLIMIT_AS, memory_bytes, memory_bytes + HEADROOM)
-    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_FSIZE, file_bytes)
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_NOFILE, 64)
     limit(resource.RLIMIT_NPROC, 0)

@@ -4,9 +4,9 @@ Run by path with a clean environment, never imported by CodeLutra: `python pytho
 CONTROL_FD PARENT_PID TIER`. It never sees a program: each job's socket goes straight to the child.
 
 Control socket, one JSON message each way a job: {cpu_s, wall_s, memory_mb} with the job's socket
-attached, then {status, cpu_s, timed_out}. Job socket: the child reads a length and JSON {setup,
-source, answer}, then writes `S` (syntax error) or `K` and `R` (answer) or `E` (error); all but
-`K` carry a length and a payload. After `K` the bytes are the program's own word.
+attached, then {status, cpu_s, timed_out, output}. Job socket: the child reads a length and JSON
+{setup, source, answer, calls}, then writes `S` (syntax error) or `K` and `R` (answer) or `E`
+(error); all but `K` carry a length and a payload. After `K` the bytes are the program's own word.
 """
 
 import contextlib
@@ -28,13 +28,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 import encoding
 import fences
 import landlock
+import output
+import replay  # noqa: F401, for tests that are played here: see codelutra/asserts.py
 import seccomp
 
 del sys.path[0]
 
 PROGRAM = "<program>"
 MAX_DETAIL = 300
-JOB_FD = 3  # in the child: all that is open beside /dev/null
+MAX_CALL = 80  # characters of a call shown with its error
+JOB_FD = 3  # in the child: all that is open beside stdin and the file of what it prints
 COMMON = (
     "bisect calendar cmath collections collections.abc copy csv dataclasses datetime decimal enum "
     "fractions functools heapq io itertools json math operator random re statistics string "
@@ -61,6 +64,7 @@ def main() -> None:
     except Exception as error:  # the sandbox door: the trusted side raises it
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return
+    output.replace_streams()
     control.send(json.dumps({"ready": True}).encode())
     fence = Fence(ruleset, calls, fences.virtual_memory())
     while serve_one(control, encoder, fence):
@@ -109,10 +113,12 @@ def serve_one(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -
         return False
     limits = json.loads(message)
     server = os.getpid()
+    printed = output.new_file()
     child = os.fork()
     if child == 0:
         try:
             fences.die_with(server)
+            output.direct_to(printed)
             request = prepare_child(fds[0], limits, fence)
             run_job(request, encoder)
         finally:
@@ -123,7 +129,12 @@ def serve_one(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -
     _, status, usage = os.wait4(child, 0)
     kill_strays()
     cpu_s = usage.ru_utime + usage.ru_stime
-    reply = {"status": os.waitstatus_to_exitcode(status), "cpu_s": cpu_s, "timed_out": timed_out}
+    reply = {
+        "status": os.waitstatus_to_exitcode(status),
+        "cpu_s": cpu_s,
+        "timed_out": timed_out,
+        "output": output.read_and_close(printed),
+    }
     control.send(json.dumps(reply).encode())
     return True
 
@@ -173,7 +184,7 @@ def kill_strays() -> None:
             time.sleep(0.001)
 
 
-def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[str, str]:
+def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[str, Any]:
     """Reads the job and puts up every fence: after it, untrusted code may run."""
     os.setsid()
     fences.drop_capabilities()
@@ -186,37 +197,51 @@ def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[s
     sys.dont_write_bytecode = True
     sys.argv = [PROGRAM]
     request = json.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))
-    fences.restrict(limits["cpu_s"], fence.memory + (int(limits["memory_mb"]) << 20))
+    memory = fence.memory + (int(limits["memory_mb"]) << 20)
+    fences.restrict(limits["cpu_s"], memory, output.MAX_OUTPUT)
     seccomp.install(fence.calls)
     return request  # type: ignore[no-any-return]
 
 
-def run_job(request: dict[str, str], encoder: encoding.Encoder) -> None:
-    """Runs setup and program in one namespace and writes what came of it; never returns."""
+def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
+    """Runs setup, program and calls in one namespace, writes what came of it; never returns.
+
+    The answer is a variable or, where there are calls, the list of their values.
+    """
     # Bound before untrusted code runs: patched modules change nothing below.
     write, leave, encode, relax = write_all, os._exit, encoder.encode, fences.relax_memory
+    flush = output.flusher()
     describe, unencodable = describe_error, encoding.Unencodable
     try:
         setup = compile(request["setup"], "<setup>", "exec")
         code = compile(request["source"], PROGRAM, "exec")
+        calls = [(text, compile(text, "<call>", "eval")) for text in request["calls"]]
+        if calls:
+            encoder.accept_equals()
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         write(frame(b"S", syntax_detail(error).encode()))
         leave(0)
     write(b"K")
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    answer = request["answer"]
+    answer, call, evaluate = request["answer"], "", eval
+    values: list[bytes] = []
     try:
         exec(setup, namespace)
         exec(code, namespace)
-        if answer not in namespace:
+        for call, each in calls:  # noqa: B007, an error names the call
+            values.append(encode(evaluate(each, namespace)))  # before the next call changes it
+        if calls:
+            reply = frame(b"R", b'["list",[' + b",".join(values) + b"]]")
+        elif answer not in namespace:
             reply = frame(b"E", f"no value in `{answer}`".encode())
         else:
             reply = frame(b"R", encode(namespace[answer]))
     except unencodable as error:
-        reply = frame(b"E", str(error).encode("utf-8", "replace"))
+        reply = frame(b"E", (str(error) + within(call)).encode("utf-8", "replace"))
     except BaseException as error:  # the sandbox door: SystemExit and KeyboardInterrupt are data
         relax()
-        reply = frame(b"E", describe(error).encode("utf-8", "replace"))
+        reply = frame(b"E", (describe(error) + within(call)).encode("utf-8", "replace"))
+    flush()
     write(reply)
     leave(0)
 
@@ -245,6 +270,10 @@ def syntax_detail(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno or 1}: {error.msg}"[:MAX_DETAIL]
     return f"line 1: {error or type(error).__name__}"[:MAX_DETAIL]
+
+
+def within(call: str) -> str:
+    return f" in {call[:MAX_CALL]}" if call else ""
 
 
 def describe_error(error: BaseException) -> str:
