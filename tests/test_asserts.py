@@ -143,7 +143,10 @@ HOSTILE = {
     "replay.play = replay.expect_true = lambda *a: None\ndef add(a, b): return None",
     "swallowed_assertion": "import builtins\nbuiltins.AssertionError = Exception\n"
     "def add(a, b): raise AssertionError",
-    "forged_too_few": FORGE + "send(b'[\"list\",[3]]')\nos._exit(0)",
+    "forged_too_few": FORGE + "os.write(3, b'C')\nsend(b'3')\nos._exit(0)",
+    "forged_too_many": FORGE + "for _ in range(9): os.write(3, b'C'); send(b'3')\nos._exit(0)",
+    "forged_at_once": FORGE + "send(b'[\"list\",[3,3,3]]')\nos._exit(0)",
+    "forged_without_asking": FORGE + "def add(a, b):\n send(b'3')\n return 3",
     "forged_verdict": FORGE + "send(b'\"\"')\nos._exit(0)",
     "forged_junk": FORGE + 'send(b\'["list",[["set",[["list",[]]]],0,0,0]]\')\nos._exit(0)',
     "printed_verdict": "print('[\"list\", [3, 3, 3]]')\nprint('OK')\ndef add(a, b): return ''",
@@ -201,6 +204,26 @@ def test_what_a_test_expects_is_nowhere_in_the_programs_process(
     verdict = judge(HUNT, test, entry_point=entry_point, gold=gold)
     assert verdict.kind == "wrong_result"
     assert verdict.detail.endswith("expected 'EXPECTED-73', got 'nothing'")
+
+
+AHEAD = (
+    HUNT.replace("EXPEC", "HID").replace("TED-", "DEN-").replace("9:", "7:").replace("11]", "9]")
+)
+
+
+def test_no_program_sees_the_arguments_of_a_later_call(judge: Judge) -> None:
+    """Neither in its memory nor in its socket."""
+    tests = "assert add(1, 2) == 'no'", "assert add('HIDDEN-42', 2) == 'no'"
+    peek = (
+        "import os, signal\n"
+        "def stop(*_): raise TimeoutError('nothing to read')\n"
+        "signal.signal(signal.SIGALRM, stop)\nsignal.setitimer(signal.ITIMER_REAL, 0.1)\n"
+        "def add(a, b): return repr(os.read(3, 99))"
+    )
+    gold = "def add(a, b): return 'no'"
+    assert judge(AHEAD, *tests, gold=gold).detail.endswith("expected 'no', got 'nothing'")
+    assert "nothing to read" in judge(peek, *tests, gold=gold).detail
+    assert judge(AHEAD, tests[1], gold=gold).detail.endswith("expected 'no', got 'HIDDEN-42'")
 
 
 def test_the_hunt_finds_what_is_there(judge: Judge) -> None:

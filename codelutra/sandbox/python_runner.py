@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from codelutra.config import SandboxConfig
@@ -31,12 +32,12 @@ def tier_of(program: Program) -> str:
 
 
 def request_of(program: Program) -> dict[str, object]:
-    """All that the program's process is told; `tests` stays here."""
+    """All that the program's process is told at first; calls follow one by one, `tests` never."""
     return {
         "setup": program.setup,
         "source": program.source,
         "answer": program.answer,
-        "calls": program.calls,
+        "has_calls": bool(program.calls),
     }
 
 
@@ -49,6 +50,27 @@ class Job:
     cpu_s: float
     timed_out: bool
     output: str  # what the program printed: never part of the outcome
+
+
+class CallFeed:
+    """Says which call is due: each is asked for by `C` and answered by a frame."""
+
+    def __init__(self, calls: Sequence[str]) -> None:
+        self._left = list(reversed(calls))
+        self._at = 1  # in the stream, behind `K`: where the program asks, or its answer begins
+        self._is_told = False
+
+    @property
+    def is_over(self) -> bool:
+        return not self._left
+
+    def due(self, stream: bytearray) -> str | None:
+        if self._is_told and (end := frame_end(stream, self._at)):
+            self._at, self._is_told = end, False
+        if self._is_told or self.is_over or stream[self._at : self._at + 1] != b"C":
+            return None
+        self._at, self._is_told = self._at + 1, True
+        return self._left.pop()
 
 
 class PythonRunner:
@@ -72,16 +94,10 @@ class PythonRunner:
         with ours:
             with theirs:
                 self._announce(theirs)
-            payload = json.dumps(request_of(program)).encode("ascii")
-            ours.settimeout(self._hung_s())
-            try:
-                ours.sendall(len(payload).to_bytes(8, "big") + payload)
-            except TimeoutError:
-                raise ServerDied("the fork server does not answer") from None
-            except BrokenPipeError:
-                pass  # the child is gone; the server says why
-            job = self._collect(ours)
-            return replace(interpret(job, self.config.timeout_s), output=job.output)
+            self._tell(ours, json.dumps(request_of(program)).encode("ascii"))
+            job = self._collect(ours, program.calls)
+            result = interpret(job, self.config.timeout_s, len(program.calls))
+            return replace(result, output=job.output)
 
     def _announce(self, theirs: socket.socket) -> None:
         limits = {
@@ -100,14 +116,28 @@ class PythonRunner:
     def _hung_s(self) -> float:
         return HUNG_S + self._wall_s() * HUNG_FACTOR
 
-    def _collect(self, ours: socket.socket) -> Job:
-        """Reads the child's stream until the server says that the child is dead."""
+    def _tell(self, ours: socket.socket, payload: bytes) -> None:
+        """A child that does not read is ended by the server, at its limit."""
+        ours.settimeout(self._hung_s())
+        try:
+            ours.sendall(len(payload).to_bytes(8, "big") + payload)
+        except TimeoutError:
+            raise ServerDied("the fork server does not answer") from None
+        except OSError:
+            pass  # the child is gone; the server says why
         ours.setblocking(False)
+
+    def _collect(self, ours: socket.socket, calls: Sequence[str]) -> Job:
+        """Reads the child's stream until the server says that the child is dead.
+
+        Hands out each call when it is asked for and those before it are answered.
+        """
         control = self.process.control
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(control, select.POLLIN)
         stream = bytearray()
+        feed = CallFeed(calls)
         ends_at = time.monotonic() + self._hung_s()
         while True:
             ready = {fd for fd, _ in poll.poll(max(0.0, ends_at - time.monotonic()) * 1000)}
@@ -117,6 +147,10 @@ class PythonRunner:
                 poll.unregister(ours)
                 if len(stream) > MAX_STREAM:
                     ours.shutdown(socket.SHUT_RD)  # the writer gets EPIPE instead of blocking
+            if calls and (call := feed.due(stream)) is not None:
+                self._tell(ours, call.encode())
+                if feed.is_over:
+                    ours.shutdown(socket.SHUT_WR)
             if control.fileno() in ready:
                 report = json.loads(self._receive(HUNG_S))
                 read_available(ours, stream)
@@ -151,7 +185,7 @@ def read_available(ours: socket.socket, stream: bytearray) -> bool:
     return False
 
 
-def interpret(job: Job, timeout_s: float) -> ExecutionResult:
+def interpret(job: Job, timeout_s: float, num_calls: int) -> ExecutionResult:
     """The outcome; how the process ended counts before anything it wrote."""
 
     def result(outcome: str, detail: str) -> ExecutionResult:
@@ -176,18 +210,30 @@ def interpret(job: Job, timeout_s: float) -> ExecutionResult:
         return result("runtime_error", TOO_LARGE)
     if job.status != 0 or not body:
         return result("runtime_error", f"{ending(job.status)} without a result")
-    return untrusted_reply(body, job.cpu_s)
+    return untrusted_reply(body, job.cpu_s, num_calls)
 
 
-def untrusted_reply(body: bytes, cpu_s: float) -> ExecutionResult:
-    """What the program's process wrote after untrusted code began: a value or an error, no more."""
+def untrusted_reply(body: bytes, cpu_s: float, num_calls: int) -> ExecutionResult:
+    """What the program's process wrote after untrusted code began: values or an error, no more."""
+    values = []
     try:
-        if body[:1] == b"R":
+        while body[:1] == b"C" and (end := frame_end(body, 1)) and body[1:2] == b"R":
+            values.append(decode(unframe(body[1:end], b"R")))
+            body = body[end:]
+        if num_calls and len(values) == num_calls and body in (b"", b"C"):
+            return ExecutionResult("ok", ["list", values], "", cpu_s)
+        if not num_calls and body[:1] == b"R":
             return ExecutionResult("ok", decode(unframe(body, b"R")), "", cpu_s)
-        detail = unframe(body, b"E").decode("utf-8", "replace")
+        detail = unframe(body.removeprefix(b"C"), b"E").decode("utf-8", "replace")
     except ValueError as error:
         detail = f"malformed result: {error}"
     return ExecutionResult("runtime_error", None, detail, cpu_s)
+
+
+def frame_end(stream: bytes | bytearray, start: int) -> int | None:
+    """Where the frame that begins at `start` ends; None while it is not whole."""
+    end = start + 9 + int.from_bytes(stream[start + 1 : start + 9], "big")
+    return end if len(stream) >= max(end, start + 9) else None
 
 
 def unframe(body: bytes, tag: bytes) -> bytes:

@@ -5,8 +5,10 @@ CONTROL_FD PARENT_PID TIER`. It never sees a program: each job's socket goes str
 
 Control socket, one JSON message each way a job: {cpu_s, wall_s, memory_mb} with the job's socket
 attached, then {status, cpu_s, timed_out, output}. Job socket: the child reads a length and JSON
-{setup, source, answer, calls}, then writes `S` (syntax error) or `K` and `R` (answer) or `E`
-(error); all but `K` carry a length and a payload. After `K` the bytes are the program's own word.
+{setup, source, answer, has_calls}, then writes `S` (syntax error) or `K` and `R` (answer) or `E`
+(error); `S`, `R` and `E` carry a length and a payload. With calls it asks for each by `C`, reads a
+length and an expression, or the end of the stream, and writes an `R` for each. After `K` the bytes
+are the program's own word.
 """
 
 import contextlib
@@ -206,7 +208,7 @@ def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[s
 def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
     """Runs setup, program and calls in one namespace, writes what came of it; never returns.
 
-    The answer is a variable or, where there are calls, the list of their values.
+    A call is told only when the values of those before it are out: no program sees ahead.
     """
     # Bound before untrusted code runs: patched modules change nothing below.
     write, leave, encode, relax = write_all, os._exit, encoder.encode, fences.relax_memory
@@ -215,23 +217,21 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
     try:
         setup = compile(request["setup"], "<setup>", "exec")
         code = compile(request["source"], PROGRAM, "exec")
-        calls = [(text, compile(text, "<call>", "eval")) for text in request["calls"]]
-        if calls:
-            encoder.accept_equals()
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         write(frame(b"S", syntax_detail(error).encode()))
         leave(0)
     write(b"K")
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    answer, call, evaluate = request["answer"], "", eval
-    values: list[bytes] = []
+    answer, call, evaluate, next_call = request["answer"], "", eval, ask_call
+    if request["has_calls"]:
+        encoder.accept_equals()
     try:
         exec(setup, namespace)
         exec(code, namespace)
-        for call, each in calls:  # noqa: B007, an error names the call
-            values.append(encode(evaluate(each, namespace)))  # before the next call changes it
-        if calls:
-            reply = frame(b"R", b'["list",[' + b",".join(values) + b"]]")
+        while request["has_calls"] and (call := next_call(write)):
+            write(frame(b"R", encode(evaluate(call, namespace))))
+        if request["has_calls"]:
+            reply = b""
         elif answer not in namespace:
             reply = frame(b"E", f"no value in `{answer}`".encode())
         else:
@@ -249,6 +249,13 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
 def write_all(payload: bytes, write: Callable[[int, bytes], int] = os.write) -> None:
     while payload:
         payload = payload[write(JOB_FD, payload) :]
+
+
+def ask_call(write: Callable[[bytes], None]) -> str:
+    """The next call, '' after the last."""
+    write(b"C")
+    first = os.read(JOB_FD, 1)
+    return read_exactly(int.from_bytes(first + read_exactly(7), "big")).decode() if first else ""
 
 
 def read_exactly(size: int) -> bytes:
