@@ -45,7 +45,7 @@ RUNTIME_ERRORS = {
     "segfault": "import ctypes\nctypes.string_at(0)",
     "abort": "import os\nos.abort()",
     "x32": CTYPES + "libc.syscall(0x40000000 + 39)\nresult = 1",
-    "unlimit": "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))",
+    "unlimit": "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999))",
     "truncated_frame": "import os\nos.write(3, b'R' + (99).to_bytes(8, 'big') + b'1')\nos._exit(0)",
     "junk": "import os\nos.write(3, b'junk')\nresult = 1",
     "forged_syntax_error": "import os\nos.write(3, b'S' + bytes(8))\nos._exit(0)",

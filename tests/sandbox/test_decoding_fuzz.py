@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codelutra.compare_answers import answers_difference
+from codelutra.sandbox import ExecutionResult
 from codelutra.sandbox.decoding import CHECKERS, decode
 from codelutra.sandbox.python_runner import Job, interpret
 
@@ -43,10 +44,13 @@ GOLDS = [["list", [1, 2]], ["dict", [["k", 1.5]]], 3, None, ["ndarray", "i", [2]
 
 
 def check(payload: bytes) -> None:
-    unframed = interpret(Job(b"K" + payload, 0, 0.0, False), 5.0)
-    assert unframed.outcome == "runtime_error"
-    framed = b"KR" + len(payload).to_bytes(8, "big") + payload
-    result = interpret(Job(framed, 0, 0.0, False), 5.0)
+    framed = b"R" + len(payload).to_bytes(8, "big") + payload
+    for num_calls in (0, 2):
+        assert outcome_of(payload, num_calls).outcome == "runtime_error"
+    assert outcome_of(b"C" + framed, 2).outcome == "runtime_error"
+    asked = outcome_of(2 * (b"C" + framed) + b"C", 2)
+    result = outcome_of(framed, 0)
+    assert asked.outcome == result.outcome
     try:
         node = decode(payload)
     except ValueError:
@@ -57,6 +61,10 @@ def check(payload: bytes) -> None:
     for gold in GOLDS:
         difference = answers_difference(gold, node)
         assert difference is None or isinstance(difference, str)
+
+
+def outcome_of(stream: bytes, num_calls: int) -> ExecutionResult:
+    return interpret(Job(b"K" + stream, 0, 0.0, False, ""), 5.0, num_calls)
 
 
 FUZZ = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}

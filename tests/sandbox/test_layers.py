@@ -97,6 +97,12 @@ def attack(place: Range, source: str, kind: str = "python") -> ExecutionResult:
         return sandbox.execute([Program(kind, source, database)])[0]  # type: ignore[arg-type]
 
 
+def may_raise_limits() -> bool:
+    status = Path("/proc/self/status").read_text()
+    held = next(line for line in status.splitlines() if line.startswith("CapEff"))
+    return bool(int(held.split()[1], 16) >> 24 & 1)
+
+
 BREACHES = {
     "landlock": [
         "open('CANARY').read()",
@@ -122,6 +128,8 @@ def test_with_the_layer_the_attack_fails_and_without_it_succeeds(
 ) -> None:
     if os.getuid() != 0 and name in ("capabilities", "seccomp"):
         pytest.skip("root has privileges to lose, and processes without number")
+    if name == "capabilities" and not may_raise_limits():
+        pytest.skip("root here has no CAP_SYS_RESOURCE to lose")
     for source in BREACHES[name]:
         assert attack(place, source).outcome == "runtime_error", source
     without(name)
@@ -153,17 +161,17 @@ def test_without_a_clean_environment_a_token_is_read(
     assert attack(place, source).value == "reached"
 
 
-def test_without_closed_descriptors_a_program_reports_for_the_next_one(
+def test_without_closed_descriptors_a_program_makes_the_servers_report(
     without: Callable[..., None],
 ) -> None:
-    forged = 'b\'{"status": -9, "cpu_s": 0, "timed_out": false, "output": ""}\''
-    evil = f"import os\nfor fd in range(4, 99):\n try: os.write(fd, {forged})\n except OSError: 0"
-    programs = [Program("python", evil), Program("python", "result = 1")]
+    forged = 'b\'{"status": -9, "cpu_s": 0, "timed_out": false, "output": "forged"}\''
+    source = f"import os\nfor fd in range(4, 99):\n try: os.write(fd, {forged})\n except OSError: 0"
+    program = Program("python", source)
     with Sandbox(CONFIG) as sandbox:
-        assert sandbox.execute(programs)[1].value == 1
+        assert sandbox.execute([program])[0].output == ""
     without("descriptors")
     with Sandbox(CONFIG) as sandbox:
-        assert sandbox.execute(programs)[1].value != 1
+        assert sandbox.execute([program])[0].output == "forged"
 
 
 def test_without_no_new_privileges_nothing_runs(without: Callable[..., None], place: Range) -> None:
@@ -210,7 +218,7 @@ SQL_BREACHES = {
     "single_statement": ["SELECT 1; SELECT 2"],
 }
 SQL_BACKED_UP = {  # another fence stops it: the outcome with the layer, and without
-    ("authorizer", "DELETE FROM items"): ("forbidden", "runtime_error"),  # read-only
+    ("authorizer", "DELETE FROM items"): ("forbidden", "forbidden"),  # it has no columns
     ("read_only", "DELETE FROM items"): ("forbidden", "forbidden"),  # the authorizer
     ("sql_seccomp", "VACUUM INTO '/tmp/x.db'"): ("forbidden", "forbidden"),  # the authorizer
     (  # the size limit
