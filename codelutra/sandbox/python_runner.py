@@ -5,8 +5,9 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
@@ -31,9 +32,11 @@ def tier_of(program: Program) -> str:
     return "numpy" if "numpy" in text else "bare"
 
 
-def request_of(program: Program) -> dict[str, object]:
+def request_of(program: Program, config: SandboxConfig) -> dict[str, object]:
     """All that the program's process is told at first; calls follow one by one, `tests` never."""
     return {
+        "cpu_s": config.timeout_s,
+        "memory_mb": config.memory_mb,
         "setup": program.setup,
         "source": program.source,
         "answer": program.answer,
@@ -79,36 +82,32 @@ class PythonRunner:
     def __init__(self, tier: str, config: SandboxConfig) -> None:
         self.tier, self.config = tier, config
         self.process = ServerProcess("python_server.py", tier, socket.SOCK_SEQPACKET)
+        self._next: socket.socket | None = None  # of the child that waits for the next job
 
     def wait_ready(self) -> None:
         """Raises SandboxError when the tier's libraries do not load."""
-        message = json.loads(self._receive(START_TIMEOUT_S))
+        message = self._receive(START_TIMEOUT_S)
         if "error" in message:
             raise SandboxError(
                 f"the Python sandbox ({self.tier}) does not start: {message['error']}"
             )
 
-    def run(self, program: Program) -> ExecutionResult:
+    def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
         """Raises ServerDied when the fork server is lost."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                self._announce(theirs)
-            self._tell(ours, json.dumps(request_of(program)).encode("ascii"))
-            job = self._collect(ours, program.calls)
-            result = interpret(job, self.config.timeout_s, len(program.calls))
-            return replace(result, output=job.output)
+        yield from map(self._run, programs)
 
-    def _announce(self, theirs: socket.socket) -> None:
-        limits = {
-            "cpu_s": self.config.timeout_s,
-            "wall_s": self._wall_s(),
-            "memory_mb": self.config.memory_mb,
-        }
+    def _run(self, program: Program) -> ExecutionResult:
+        limits = {"cpu_s": self.config.timeout_s, "wall_s": self._wall_s()}
         try:
-            socket.send_fds(self.process.control, [json.dumps(limits).encode()], [theirs.fileno()])
+            self.process.control.send(json.dumps(limits).encode())
         except OSError as error:
             raise ServerDied(f"the fork server is gone: {error}") from None
+        assert self._next is not None, "wait_ready comes first"
+        with self._next as child:
+            self._tell(child, json.dumps(request_of(program, self.config)).encode("ascii"))
+            job = self._collect(child, program.calls)
+            result = interpret(job, self.config.timeout_s, len(program.calls))
+            return replace(result, output=job.output)
 
     def _wall_s(self) -> float:
         return self.config.timeout_s * WALL_FACTOR
@@ -152,22 +151,27 @@ class PythonRunner:
                 if feed.is_over:
                     ours.shutdown(socket.SHUT_WR)
             if control.fileno() in ready:
-                report = json.loads(self._receive(HUNG_S))
+                report = self._receive(HUNG_S)
                 read_available(ours, stream)
                 return Job(bytes(stream), **report)
 
-    def _receive(self, timeout_s: float) -> bytes:
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        """A message of the server, and the next child where it sends one."""
         self.process.control.settimeout(timeout_s)
         try:
-            message = self.process.control.recv(MAX_REPORT)
+            message, fds, _, _ = socket.recv_fds(self.process.control, MAX_REPORT, 1)
         except OSError as error:
             raise ServerDied(f"the fork server does not answer: {error}") from None
         if not message:
             raise ServerDied("the fork server ended")
-        return message
+        if fds:
+            self._next = socket.socket(fileno=fds[0])
+        return json.loads(message)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self.process.close()
+        if self._next is not None:
+            self._next.close()
 
 
 def read_available(ours: socket.socket, stream: bytearray) -> bool:

@@ -1,10 +1,12 @@
 """Runs many programs at once on persistent server processes; knows nothing of golds or verdicts."""
 
+import itertools
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Self
 
@@ -16,11 +18,18 @@ from codelutra.sandbox.result import ExecutionResult, Program
 from codelutra.sandbox.sql_runner import SqlRunner
 
 STOP_POLL_S = 0.1
+MAX_QUERIES = 16  # given to a SQL worker at once
+SHARES = 4  # a thread takes at most this fraction of its share: the last ones end together
 ATTEMPTS = 2  # a program whose server died is tried once more, on a fresh server
 
 
 def never() -> bool:
     return False
+
+
+def kind_of(program: Program) -> str:
+    """The server it needs."""
+    return "sql" if program.kind == "sql" else tier_of(program)
 
 
 class Stopped(Exception):
@@ -35,23 +44,32 @@ class Slot:
         self.runners: dict[str, PythonRunner | SqlRunner] = {}
         self.stopping = threading.Event()
 
-    def run(self, program: Program) -> ExecutionResult:
-        kind = "sql" if program.kind == "sql" else tier_of(program)
-        reason = ""
-        for _ in range(ATTEMPTS):
+    def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
+        """Results in order; the programs are all of one kind."""
+        kind, left = kind_of(programs[0]), deque(programs)
+        size, deaths = len(programs), 0
+        while left:
+            some = list(itertools.islice(left, size))
             try:
-                result = self._runner(kind).run(program)
+                for result in self._runner(kind).run(some):
+                    left.popleft()
+                    deaths = 0
+                    yield result
             except ServerDied as death:
                 self._drop(kind)
                 if self.stopping.is_set():
                     raise Stopped from None
-                reason = str(death)
-                continue
-            runner = self.runners[kind]
-            if isinstance(runner, SqlRunner) and not runner.is_alive:
-                self._drop(kind)  # killed at a limit
-            return result
-        return ExecutionResult("harness_error", None, f"the sandbox died twice: {reason}")
+                deaths += size == 1
+                if deaths == ATTEMPTS:
+                    left.popleft()
+                    deaths = 0
+                    detail = f"the sandbox died twice: {death}"
+                    yield ExecutionResult("harness_error", None, detail)
+            else:
+                runner = self.runners[kind]
+                if isinstance(runner, SqlRunner) and not runner.is_alive:
+                    self._drop(kind)  # killed at a limit
+            size = 1  # of several it is not known which one it was
 
     def _runner(self, kind: str) -> PythonRunner | SqlRunner:
         if kind not in self.runners:
@@ -119,8 +137,8 @@ class Sandbox:
         a server cannot start here at all.
         """
         with self._turn:
-            batch = Batch(programs)
             slots = self._slots[: len(programs)]
+            batch = Batch(programs, len(slots))
             futures = [self._threads.submit(batch.work, slot) for slot in slots]
             try:
                 batch.follow(len(slots), on_done, should_stop)
@@ -150,10 +168,11 @@ class Sandbox:
 class Batch:
     """The programs of one `execute` call, shared by its threads."""
 
-    def __init__(self, programs: Sequence[Program]) -> None:
-        self.jobs: queue.SimpleQueue[tuple[int, Program]] = queue.SimpleQueue()
-        for job in enumerate(programs):
-            self.jobs.put(job)
+    def __init__(self, programs: Sequence[Program], threads: int) -> None:
+        # One kind after the other: a server that is not waiting in between stays warm.
+        self._left = deque(sorted(enumerate(programs), key=lambda job: kind_of(job[1])))
+        self._threads = threads
+        self._taking = threading.Lock()
         self.results: dict[int, ExecutionResult] = {}
         self.events: queue.SimpleQueue[str] = queue.SimpleQueue()  # "done" or "left"
         self.stop = threading.Event()
@@ -161,12 +180,10 @@ class Batch:
     def work(self, slot: Slot) -> None:
         """One thread: takes programs until none is left."""
         try:
-            while not self.stop.is_set():
-                try:
-                    place, program = self.jobs.get_nowait()
-                except queue.Empty:
-                    return
-                self.results[place] = slot.run(program)
+            while (jobs := self._take()) and not self.stop.is_set():
+                results = slot.run([program for _, program in jobs])
+                for (place, _), result in zip(jobs, results, strict=True):
+                    self.results[place] = result
                 self.events.put("done")
         except Stopped:
             return
@@ -175,6 +192,18 @@ class Batch:
             raise
         finally:
             self.events.put("left")
+
+    def _take(self) -> list[tuple[int, Program]]:
+        """The next programs of one kind: queries by the dozen, others one by one."""
+        with self._taking:
+            share = len(self._left) // (SHARES * self._threads)
+            size = max(1, min(MAX_QUERIES, share))
+            jobs: list[tuple[int, Program]] = []
+            while self._left and len(jobs) < size:
+                if jobs and not jobs[0][1].kind == self._left[0][1].kind == "sql":
+                    break
+                jobs.append(self._left.popleft())
+            return jobs
 
     def follow(
         self, threads: int, on_done: Callable[[int], None] | None, should_stop: Callable[[], bool]

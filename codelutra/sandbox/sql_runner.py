@@ -1,9 +1,13 @@
-"""Trusted side of the SQL sandbox: one worker process, one statement at a time, killed if stuck."""
+"""Trusted side of the SQL sandbox: one worker process that is killed when it is stuck.
+
+It runs one statement at a time; the next ones wait in its socket, and answers come several at once.
+"""
 
 import json
 import select
 import socket
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,18 +38,46 @@ class SqlRunner:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.process = ServerProcess("sql_server.py", str(config.memory_mb), socket.SOCK_STREAM)
+        self.process.control.setblocking(False)
+        self._incoming, self._outgoing = bytearray(), bytearray()
 
     def wait_ready(self) -> None:
         """Raises SandboxError when the worker cannot fence itself here."""
         try:
-            message = json.loads(self._read(time.monotonic() + START_TIMEOUT_S, None))
+            message = self._read(time.monotonic() + START_TIMEOUT_S, None)
         except Overrun:
             raise ServerDied("the SQL worker does not start") from None
         if "error" in message:
             raise SandboxError(f"the SQL sandbox does not start: {message['error']}")
 
-    def run(self, program: Program) -> ExecutionResult:
-        """Raises ServerDied when the worker is lost; after a timeout it may be dead, too."""
+    def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
+        """A result for each; fewer when the worker had to be killed at a limit, or was lost.
+
+        Which of several it was is then not known: they are to be run alone. Raises ServerDied
+        when the worker is lost.
+        """
+        self._outgoing += b"".join(map(self._job, programs))
+        for unanswered in range(len(programs), 0, -1):
+            cpu_before = self.process.cpu_seconds()
+            ends_at = time.monotonic() + self.config.timeout_s * WALL_FACTOR
+            cpu_ends_at = cpu_before + self.config.timeout_s + CPU_GRACE_S
+            try:
+                reply = self._read(ends_at, cpu_ends_at)
+            except Overrun as overrun:
+                used = self.process.cpu_seconds() - cpu_before
+                self.close()
+                if unanswered == 1:
+                    yield ExecutionResult("timeout", None, str(overrun), used)
+                return
+            except OSError as error:
+                raise ServerDied(f"the SQL worker is gone: {error}") from None
+            value = None
+            if reply["outcome"] == "ok":
+                convert = as_row if reply["has_bytes"] else tuple
+                value = Table(reply["columns"], list(map(convert, reply["rows"])))
+            yield ExecutionResult(reply["outcome"], value, reply["detail"], reply["cpu_s"])
+
+    def _job(self, program: Program) -> bytes:
         job = {
             "database": program.database,
             "sql": program.source,
@@ -53,50 +85,45 @@ class SqlRunner:
             "max_rows": self.config.max_rows,
         }
         payload = json.dumps(job).encode("ascii")
-        cpu_before = self.process.cpu_seconds()
-        ends_at = time.monotonic() + self.config.timeout_s * WALL_FACTOR
-        cpu_ends_at = cpu_before + self.config.timeout_s + CPU_GRACE_S
-        try:
-            self.process.control.settimeout(START_TIMEOUT_S)
-            self.process.control.sendall(len(payload).to_bytes(8, "big") + payload)
-            reply = json.loads(self._read(ends_at, cpu_ends_at))
-        except Overrun as overrun:
-            used = self.process.cpu_seconds() - cpu_before
-            self.close()
-            return ExecutionResult("timeout", None, str(overrun), used)
-        except OSError as error:
-            raise ServerDied(f"the SQL worker is gone: {error}") from None
-        value = None
-        if reply["outcome"] == "ok":
-            value = Table(reply["columns"], [as_row(cells) for cells in reply["rows"]])
-        return ExecutionResult(reply["outcome"], value, reply["detail"], reply["cpu_s"])
+        return len(payload).to_bytes(8, "big") + payload
 
     @property
     def is_alive(self) -> bool:
         return self.process.popen.poll() is None
 
-    def _read(self, ends_at: float, cpu_ends_at: float | None) -> bytes:
-        """One message. Raises Overrun at a limit (monotonic and CPU seconds), ServerDied on EOF."""
-        control = self.process.control
-        control.settimeout(None)
-        poll = select.poll()
-        poll.register(control, select.POLLIN)
-        buffer = bytearray()
-        ready, starved = poll.poll(SOON_MS), None
+    def _read(self, ends_at: float, cpu_ends_at: float | None) -> dict[str, Any]:
+        """One message; sends meanwhile what is to be sent.
+
+        Raises Overrun at a limit (monotonic and CPU seconds), ServerDied on EOF.
+        """
+        starved, wait_ms = None, SOON_MS
         while True:
-            if ready:
+            size = 8 + int.from_bytes(self._incoming[:8], "big")
+            if 8 <= size <= len(self._incoming):
+                message = json.loads(self._incoming[8:size])
+                del self._incoming[:size]
+                return message  # type: ignore[no-any-return]
+            if not self._transfer(wait_ms):
+                if starved is None:
+                    starved = self.process.starved_seconds()
+                now_ends_at = ends_at + self.process.starved_seconds() - starved
+                wait_ms = self._left_ms(now_ends_at, cpu_ends_at)
+
+    def _transfer(self, wait_ms: float) -> bool:
+        """Moves bytes as soon as it can; False when it could not."""
+        control = self.process.control
+        poll = select.poll()
+        poll.register(control, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
+        ready = poll.poll(wait_ms)
+        for _, event in ready:
+            if event & select.POLLOUT:
+                del self._outgoing[: control.send(self._outgoing)]
+            if event & ~select.POLLOUT:
                 part = control.recv(1 << 18)
                 if not part:
                     raise ServerDied("the SQL worker ended")
-                buffer += part
-                if len(buffer) >= 8 and len(buffer) >= 8 + int.from_bytes(buffer[:8], "big"):
-                    return bytes(buffer[8:])
-            if starved is None:
-                starved = self.process.starved_seconds()
-            ready = poll.poll(self._left_ms(ends_at + self._starved_since(starved), cpu_ends_at))
-
-    def _starved_since(self, starved: float) -> float:
-        return self.process.starved_seconds() - starved
+                self._incoming += part
+        return bool(ready)
 
     def _left_ms(self, ends_at: float, cpu_ends_at: float | None) -> float:
         """Time until the next look at the limits; raises Overrun at one."""

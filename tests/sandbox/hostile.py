@@ -133,14 +133,18 @@ NEXT = Hostile("next", "python", "", ("ok",))
 
 
 def survivors(*sandboxes: Sandbox) -> set[int]:
-    """Processes that servers started and that are still there; servers inherit their orphans."""
-    servers = {
-        runner.process.popen.pid
-        for sandbox in sandboxes
-        for slot in sandbox._slots
-        for runner in slot.runners.values()
-    }
-    return descendants(*servers)
+    """Processes that servers started and that are still there; servers inherit their orphans.
+
+    A Python server always has the one child that waits for the next job.
+    """
+    found = set()
+    for sandbox in sandboxes:
+        for slot in sandbox._slots:
+            for kind, runner in slot.runners.items():
+                started = descendants(runner.process.popen.pid)
+                if len(started) != (kind != "sql"):
+                    found |= started
+    return found
 
 
 def descendants(*roots: int) -> set[int]:

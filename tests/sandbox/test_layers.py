@@ -46,7 +46,7 @@ LAYERS = {
         "fences.drop_capabilities()",
     ),
     "watch": Layer("python_server.py", "if left <= 0:", "if False:"),
-    "strays": Layer("python_server.py", "    kill_strays()\n    cpu_s", "    cpu_s"),
+    "strays": Layer("python_server.py", "kill_strays(child.pid)", "pass"),
     "authorizer": Layer("sql_server.py", "connection.authorizer = self._authorize"),
     "read_only": Layer(
         "sql_server.py", "apsw.SQLITE_OPEN_READONLY |", "apsw.SQLITE_OPEN_READWRITE |"
@@ -55,7 +55,7 @@ LAYERS = {
     "clock": Layer("sql_server.py", "if self.clock.was_read:", "if False:"),
     "single_statement": Layer("sql_server.py", "check_single_statement(sql)\n", "pass\n"),
     "progress": Layer("sql_server.py", "time.process_time() > self.deadline", "False"),
-    "rows": Layer("sql_server.py", "if len(rows) >= job", "if False and job"),
+    "rows": Layer("sql_server.py", "if rows.number > job", "if False and job"),
     "sql_seccomp": Layer(
         "sql_server.py", "seccomp.install(seccomp.build_filter(may_open=True, may_talk=True))"
     ),
@@ -200,7 +200,7 @@ def test_a_daemon_needs_both_seccomp_and_the_hunt_for_strays_gone(
     assert survivors_of(daemon) == 0
     shutil.rmtree(tmp_path / "child")
     without("seccomp", "strays")
-    assert survivors_of(daemon) == 1
+    assert survivors_of(daemon) == 2  # the daemon and the child that waits
 
 
 def survivors_of(source: str) -> int:

@@ -156,7 +156,9 @@ def test_a_killed_parent_takes_everything_with_it(tmp_path: Path) -> None:
     before = descendants(os.getpid())
     root = Path(__file__).parents[2]
     parent = subprocess.Popen([sys.executable, str(script)], env={"PYTHONPATH": str(root)})
-    wait_for(lambda: len(descendants(os.getpid()) - before) == 3)  # parent, server, child
+    wait_for(
+        lambda: len(descendants(os.getpid()) - before) == 4
+    )  # parent, server, child, the next child
     started = descendants(os.getpid()) - before
     parent.kill()
     parent.wait()

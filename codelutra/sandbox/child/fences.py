@@ -26,6 +26,11 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
+def hide_memory() -> None:
+    """No process of the same user can trace this one or read its memory."""
+    prctl(PR_SET_DUMPABLE, 0)
+
+
 def virtual_memory() -> int:
     """Address space of this process, bytes."""
     with open("/proc/self/statm") as statm:
@@ -46,7 +51,6 @@ def restrict(cpu_s: float | None, memory_bytes: int, file_bytes: int = 0) -> Non
 
     The server enforces `cpu_s` exactly; RLIMIT_CPU (whole seconds, one later) is its backstop.
     """
-    prctl(PR_SET_DUMPABLE, 0)
     if cpu_s is not None:
         limit(resource.RLIMIT_CPU, int(cpu_s) + 2)
     limit(resource.RLIMIT_AS, memory_bytes, memory_bytes + HEADROOM)
@@ -86,15 +90,18 @@ def starved_seconds(pid: int) -> float:
         return 0.0
 
 
-def children() -> list[int]:
-    """Processes whose parent is this one."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as stat:
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == os.getpid():
-            found.append(int(name))
-    return found
+def children() -> set[int]:
+    """Processes whose parent is this one; it has one thread."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
+            return set(map(int, listed.read().split()))
+    except FileNotFoundError:  # a kernel that keeps no such list
+        return {int(name) for name in filter(str.isdigit, os.listdir("/proc")) if is_mine(name)}
+
+
+def is_mine(name: str) -> bool:
+    try:
+        with open(f"/proc/{name}/stat") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1]) == os.getpid()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,14 +1,15 @@
 """Fork server of one tier: imports its libraries once, then forks a child for every program.
 
 Run by path with a clean environment, never imported by CodeLutra: `python python_server.py
-CONTROL_FD PARENT_PID TIER`. It never sees a program: each job's socket goes straight to the child.
+CONTROL_FD PARENT_PID TIER`. It never sees a program: the other side talks to the child itself.
 
-Control socket, one JSON message each way a job: {cpu_s, wall_s, memory_mb} with the job's socket
-attached, then {status, cpu_s, timed_out, output}. Job socket: the child reads a length and JSON
-{setup, source, answer, has_calls}, then writes `S` (syntax error) or `K` and `R` (answer) or `E`
-(error); `S`, `R` and `E` carry a length and a payload. With calls it asks for each by `C`, reads a
-length and an expression, or the end of the stream, and writes an `R` for each. After `K` the bytes
-are the program's own word.
+The next child is always there, behind its fences, before it has a job. Control socket: {ready}
+with the first child's socket attached, then for each job {cpu_s, wall_s} and, when its child is
+dead, {status, cpu_s, timed_out, output} with the next child's socket. Job socket: the child reads
+a length and JSON {memory_mb, cpu_s, setup, source, answer, has_calls}, then writes `S` (syntax
+error) or `K` and `R` (answer) or `E` (error); `S`, `R` and `E` carry a length and a payload. With
+calls it asks for each by `C`, reads a length and an expression, or the end of the stream, and
+writes an `R` for each. After `K` the bytes are the program's own word.
 """
 
 import contextlib
@@ -67,10 +68,7 @@ def main() -> None:
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return
     output.replace_streams()
-    control.send(json.dumps({"ready": True}).encode())
-    fence = Fence(ruleset, calls, fences.virtual_memory())
-    while serve_one(control, encoder, fence):
-        pass
+    serve(control, encoder, Fence(ruleset, calls, fences.virtual_memory()))
     os._exit(0)  # a large interpreter takes its time to tidy up
 
 
@@ -108,37 +106,53 @@ def load_tier(tier: str) -> encoding.Encoder:
     return encoder
 
 
-def serve_one(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -> bool:
-    """Runs one job to its end; False when the parent is gone."""
-    message, fds, _, _ = socket.recv_fds(control, 4096, 1)
-    if not message:
-        return False
-    limits = json.loads(message)
+@dataclasses.dataclass(frozen=True)
+class Child:
+    """A fork that waits for its job."""
+
+    pid: int
+    socket: socket.socket  # the other side's end
+    printed: int  # the file of what it prints
+
+
+def serve(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -> None:
+    """Runs one job after the other until the parent is gone."""
+    child = fork_child(encoder, fence)
+    tell(control, {"ready": True}, child)
+    while message := control.recv(4096):
+        running, child = child, fork_child(encoder, fence)  # while that one runs, if a core is free
+        timed_out = watch(running.pid, control, json.loads(message))
+        kill_group(running.pid)
+        _, status, usage = os.wait4(running.pid, 0)
+        kill_strays(child.pid)
+        report = {
+            "status": os.waitstatus_to_exitcode(status),
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "timed_out": timed_out,
+            "output": output.read_and_close(running.printed),
+        }
+        tell(control, report, child)
+
+
+def tell(control: socket.socket, message: dict[str, Any], child: Child) -> None:
+    with child.socket:
+        socket.send_fds(control, [json.dumps(message).encode()], [child.socket.fileno()])
+
+
+def fork_child(encoder: encoding.Encoder, fence: Fence) -> Child:
     server = os.getpid()
+    theirs, ours = socket.socketpair()
     printed = output.new_file()
-    child = os.fork()
-    if child == 0:
+    pid = os.fork()
+    if pid == 0:
         try:
             fences.die_with(server)
             output.direct_to(printed)
-            request = prepare_child(fds[0], limits, fence)
-            run_job(request, encoder)
+            run_job(prepare_child(ours.detach(), fence), encoder)
         finally:
             os._exit(1)
-    os.close(fds[0])
-    timed_out = watch(child, control, limits)
-    kill_group(child)
-    _, status, usage = os.wait4(child, 0)
-    kill_strays()
-    cpu_s = usage.ru_utime + usage.ru_stime
-    reply = {
-        "status": os.waitstatus_to_exitcode(status),
-        "cpu_s": cpu_s,
-        "timed_out": timed_out,
-        "output": output.read_and_close(printed),
-    }
-    control.send(json.dumps(reply).encode())
-    return True
+    ours.close()
+    return Child(pid, theirs, printed)
 
 
 def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
@@ -160,7 +174,7 @@ def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
                 return False
             if ready:  # nothing is ever sent while a job runs: the parent closed its end
                 kill_group(child)
-                kill_strays()
+                kill_strays(0)
                 os._exit(0)
     finally:
         os.close(pidfd)
@@ -173,21 +187,16 @@ def kill_group(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def kill_strays() -> None:
+def kill_strays(spared: int) -> None:
     """Kills what left the child's group: as subreaper this server has inherited all of it."""
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            for stray in fences.children():
-                kill_group(stray)
-            time.sleep(0.001)
+    while strays := fences.children() - {spared}:
+        for stray in strays:
+            kill_group(stray)
+            os.waitpid(stray, 0)
 
 
-def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[str, Any]:
-    """Reads the job and puts up every fence: after it, untrusted code may run."""
+def prepare_child(job_fd: int, fence: Fence) -> dict[str, Any]:
+    """Puts up every fence and waits for the job: after it, untrusted code may run."""
     os.setsid()
     fences.drop_capabilities()
     fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)
@@ -198,10 +207,11 @@ def prepare_child(job_fd: int, limits: dict[str, float], fence: Fence) -> dict[s
     os.closerange(JOB_FD + 1, 4096)
     sys.dont_write_bytecode = True
     sys.argv = [PROGRAM]
-    request = json.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))
-    memory = fence.memory + (int(limits["memory_mb"]) << 20)
-    fences.restrict(limits["cpu_s"], memory, output.MAX_OUTPUT)
+    fences.hide_memory()
     seccomp.install(fence.calls)
+    request = json.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))
+    memory = fence.memory + (int(request["memory_mb"]) << 20)
+    fences.restrict(request["cpu_s"], memory, output.MAX_OUTPUT)
     return request  # type: ignore[no-any-return]
 
 

@@ -2,10 +2,11 @@
 
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
 CONTROL_FD PARENT_PID MEMORY_MB`. Each message on the socket is a length and JSON: {database, sql,
-cpu_s, max_rows} in, {outcome, detail, cpu_s, columns, rows} out. It cannot stop one long opcode:
-the trusted side kills it.
+cpu_s, max_rows} in, {outcome, detail, cpu_s, columns, rows, has_bytes} out. It cannot stop one long
+opcode: the trusted side kills it.
 """
 
+import itertools
 import json
 import os
 import re
@@ -26,6 +27,8 @@ del sys.path[0]
 
 MAX_RESULT_BYTES = 4 << 20
 MAX_CONNECTIONS = 16
+ROWS_AT_ONCE = 64
+FLUSH_S = 0.002  # waking the other side costs more than a light query
 PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock
 ALLOWED = {apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 DENIED_FUNCTIONS = {
@@ -79,6 +82,25 @@ class Refused(Exception):
         self.outcome = outcome
 
 
+class Rows:
+    """An answer's rows as the inside of a JSON list, encoded some at a time."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.number = self.size = 0  # rows; characters of JSON
+        self.has_bytes = False
+        self._encode = json.JSONEncoder(separators=(",", ":"), default=self._hex).encode
+
+    def add(self, rows: list[Any]) -> None:
+        self.parts.append(self._encode(rows)[1:-1])
+        self.number += len(rows)
+        self.size += len(self.parts[-1])
+
+    def _hex(self, cell: bytes) -> dict[str, str]:
+        self.has_bytes = True
+        return {"hex": cell.hex()}
+
+
 class Runner:
     def __init__(self) -> None:
         self.clock = Clock()
@@ -114,20 +136,24 @@ class Runner:
 
         cursor.exec_trace = note_width  # a query without rows has no description afterwards
         cursor.execute(sql)
-        rows: list[list[Any]] = []
-        size = 0
-        for row in cursor:
-            if len(rows) >= job["max_rows"]:
+        rows = Rows()
+        while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
+            rows.add(some)
+            if rows.number > job["max_rows"]:
                 cursor.close(True)
                 raise Refused("runtime_error", f"more than {job['max_rows']} rows")
-            size += 8 + sum(len(cell) if type(cell) in (str, bytes) else 8 for cell in row)
-            if size > MAX_RESULT_BYTES:
+            if rows.size > MAX_RESULT_BYTES:
                 cursor.close(True)
                 raise Refused("runtime_error", f"result larger than {MAX_RESULT_BYTES >> 20} MiB")
-            rows.append([{"hex": cell.hex()} if type(cell) is bytes else cell for cell in row])
         if self.clock.was_read:
             raise Refused("forbidden", "reads the clock ('now'): not the same answer twice")
-        return {"outcome": "ok", "detail": "", "columns": widths[0], "rows": rows}
+        return {
+            "outcome": "ok",
+            "detail": "",
+            "columns": widths[0],
+            "has_bytes": rows.has_bytes,
+            "rows": rows,
+        }
 
     def _classify(self, error: apsw.Error, cpu_s: float, sql: str) -> Reply:
         message = str(error) + line_of(error, sql)
@@ -236,24 +262,45 @@ def main() -> None:
     memory_bytes = int(sys.argv[3]) << 20
     runner = Runner()
     apsw.hard_heap_limit(memory_bytes)
-    stream = control.makefile("rwb")
     fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)
+    fences.hide_memory()
     fences.restrict(None, fences.virtual_memory() + memory_bytes)
     try:
         seccomp.install(seccomp.build_filter(may_open=True, may_talk=True))
     except OSError as error:
-        send(stream, {"error": str(error)})
+        control.sendall(framed({"error": str(error)}))
         return
-    send(stream, {"ready": True})
-    while header := stream.read(8):
-        job = json.loads(stream.read(int.from_bytes(header, "big")))
-        send(stream, runner.run(job))
+    control.sendall(framed({"ready": True}))
+    serve(control, runner)
 
 
-def send(stream: Any, message: dict[str, Any]) -> None:
-    payload = json.dumps(message, separators=(",", ":")).encode("ascii")
-    stream.write(len(payload).to_bytes(8, "big") + payload)
-    stream.flush()
+def serve(control: socket.socket, runner: Runner) -> None:
+    """Answers until the parent is gone; an answer waits FLUSH_S for others, and for one job."""
+    jobs, answers, flushed_at = bytearray(), bytearray(), 0.0
+    while True:
+        size = 8 + int.from_bytes(jobs[:8], "big")
+        has_job = 8 <= size <= len(jobs)
+        if answers and (not has_job or time.monotonic() - flushed_at > FLUSH_S):
+            control.sendall(answers)
+            answers.clear()
+            flushed_at = time.monotonic()
+        if has_job:
+            job = json.loads(jobs[8:size])
+            del jobs[:size]
+            answers += framed(runner.run(job))
+        elif part := control.recv(1 << 18):
+            jobs += part
+        else:
+            return
+
+
+def framed(message: dict[str, Any]) -> bytes:
+    rows = message.pop("rows", None)
+    text = json.dumps(message, separators=(",", ":"))
+    if rows is not None:
+        text = f'{text[:-1]},"rows":[{",".join(rows.parts)}]}}'
+    payload = text.encode("ascii")
+    return len(payload).to_bytes(8, "big") + payload
 
 
 if __name__ == "__main__":
