@@ -28,7 +28,7 @@ from codelutra.grading import grade
 from codelutra.sandbox import Program, Sandbox
 from codelutra.tasks.task import Task
 
-FRESH_SHARE = 6  # the slowest method runs one program of so many, and is scaled
+FRESH_SHARE = 7  # the slowest method runs one program of so many, of all kinds in turn
 SQL_COUNT = {"light": 500, "heavy": 100}
 Rates = dict[str, float]  # verdicts a second, by method
 

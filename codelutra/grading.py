@@ -182,6 +182,8 @@ def needs_second_run(result: ExecutionResult) -> bool:
 @functools.lru_cache(maxsize=10_000)
 def is_ordered(gold: str) -> bool:
     """Does the outermost query of the gold have an ORDER BY?"""
+    if "order" not in gold.lower():
+        return False
     try:
         return sqlglot.parse_one(gold, read="sqlite").args.get("order") is not None
     except SqlglotError:  # it rejects some valid SQLite
@@ -191,7 +193,8 @@ def is_ordered(gold: str) -> bool:
 def one_line(text: str) -> str:
     """Printable, without line breaks, at most MAX_DETAIL characters; the middle is left out."""
     text = " ".join(text.splitlines())
-    text = "".join(mark if mark.isprintable() else escaped(mark) for mark in text)
+    if not text.isprintable():
+        text = "".join(mark if mark.isprintable() else escaped(mark) for mark in text)
     if len(text) <= MAX_DETAIL:
         return text
     return text[: MAX_DETAIL - DETAIL_END - 1] + "…" + text[-DETAIL_END:]
