@@ -80,6 +80,7 @@ def test_a_text_without_an_assert_is_input_for_everybody() -> None:
     [
         ("assert f(",),
         ("assert 1 == 1",),
+        ("assert f(1) == 1", "np.testing.assert_equal(f(2), 2)"),
         ("assert Pair() != 1",),
         ("x = f(1)\nassert f(x) == 2",),
         ("x = []\nx.append(f(1))\nassert f(x) == 2",),
