@@ -18,7 +18,7 @@ from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.sandbox.process import CHILD_FOLDER
 from tests.sandbox.hostile import SECRET, Range
 
-CONFIG = SandboxConfig(timeout_s=0.5, memory_mb=256, workers=1)
+CONFIG = SandboxConfig(timeout_s=2, memory_mb=256, workers=1)
 Attack = Callable[[str], ExecutionResult]
 
 
@@ -116,7 +116,7 @@ BREACHES = {
         "import os\nif os.fork() == 0: os._exit(0)",
         "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
     ],
-    "memory": ["bytearray(600 << 20)"],
+    "memory": ["import mmap\nmmap.mmap(-1, 600 << 20)"],
     "file_count": ["x = [open('/dev/null') for _ in range(100)]"],
     "capabilities": ["import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (999, 999))"],
 }
