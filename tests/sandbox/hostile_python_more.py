@@ -140,7 +140,7 @@ RUNTIME_ERRORS = {
     "out_of_memory_score": "open('/proc/self/oom_score_adj', 'w')",
     "control_group": "open('/sys/fs/cgroup/cgroup.procs', 'w')",
     "writes_bytecode": "import py_compile, os\npy_compile.compile(os.__file__)",
-    "pip": "import pip\npip.main(['download', 'x'])",
+    "pip": "import pip\nassert pip.main(['download', 'x']) == 0",
     "name_service": "import socket\nsocket.getaddrinfo('example.com', 80)\nsocket.socket()",
     "huge_page_bomb": "import mmap\nx = [mmap.mmap(-1, 1 << 28) for _ in range(99)]",
 }
