@@ -15,7 +15,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from codelutra.config import home
+from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from pages import shell
 from storage import jobs
 from storage.db import StorageError
@@ -81,6 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StorageError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    if options.unsafe_local_execution:
+        allow_unfenced()  # its worker inherits it
+        if worker := find_worker(folder):
+            print(
+                f"a worker is running already (pid {worker.pid}) and stays as it was started; "
+                f"for {UNSAFE} to count, end it with `kill {worker.pid}` first",
+                file=sys.stderr,
+            )
     keeper = WorkerKeeper(folder)
     keeper.start()
     blocks = shell.build()
@@ -125,6 +133,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
+    parser.add_argument(UNSAFE, action="store_true", help=UNSAFE_HELP)
     return parser.parse_args(arguments)
 
 

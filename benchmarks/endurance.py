@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from benchmarks.claims import Claim
 from benchmarks.verdict_programs import python_cases
 from codelutra.config import SandboxConfig
@@ -70,17 +72,8 @@ CASES = [case.source for case in python_cases(0)]
 
 def family() -> list[int]:
     """This process and all below it."""
-    parents = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{name}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents[int(name)] = int(line.rpartition(")")[2].split()[1])
-    found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return sorted(found)
+    here = psutil.Process()
+    return [here.pid, *(process.pid for process in here.children(recursive=True))]
 
 
 def resident() -> int:

@@ -12,13 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from codelutra import __version__
-from codelutra.config import STARTER, RefineConfig, home
+from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    if options.unsafe_local_execution:
+        allow_unfenced()
     try:
         code: int = options.run(options)
         return code
@@ -47,14 +49,17 @@ def _fail(message: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m codelutra", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(unsafe_local_execution=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_refine(commands)
     _add_judge(commands)
     _add_tasks(commands)
     worker = commands.add_parser("worker", help="run queued refinements until stopped")
+    _add_unsafe(worker)
     worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")
     worker.set_defaults(run=_worker)
     doctor = commands.add_parser("doctor", help="what this machine can do, and what is missing")
+    _add_unsafe(doctor)
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -75,6 +80,7 @@ def _add_refine(commands: Any) -> None:
         dest="settings",
         help="any other setting, e.g. --set training.mode=dpo (repeatable)",
     )
+    _add_unsafe(refine)
     refine.add_argument("--out", type=Path, help="the run's folder (default: by its settings)")
     refine.add_argument("--json", type=Path, help="write the summary here")
     refine.set_defaults(run=_refine)
@@ -85,6 +91,7 @@ def _add_judge(commands: Any) -> None:
     judge.add_argument("--tasks", required=True, help="a task set's name or a JSONL file")
     judge.add_argument("--predictions", required=True, type=Path, help="JSONL: task_id, completion")
     judge.add_argument("--out", required=True, type=Path, help="verdicts, one JSON object a line")
+    _add_unsafe(judge)
     judge.set_defaults(run=_judge)
 
 
@@ -95,8 +102,14 @@ def _add_tasks(commands: Any) -> None:
     listing = tasks.add_parser("list", help="the task sets by name")
     listing.set_defaults(run=_tasks_list)
     check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
+    _add_unsafe(check)
     check.add_argument("name", help="a task set's name or a JSONL file")
     check.set_defaults(run=_tasks_check)
+
+
+def _add_unsafe(command: argparse.ArgumentParser) -> None:
+    """The option of every command that runs programs."""
+    command.add_argument(UNSAFE, action="store_true", help=UNSAFE_HELP)
 
 
 def config_from(options: argparse.Namespace) -> RefineConfig:
@@ -146,6 +159,12 @@ def _default_folder(config: RefineConfig) -> Path:
 
 
 def _print_table(summary: dict[str, Any]) -> None:
+    if summary["run"]["is_unfenced"]:
+        print(f"{UNSAFE}: programs ran WITHOUT a sandbox, verdicts could have been forged")
+    if weak := summary["run"]["num_weak"]:
+        print(
+            f"weak proof: the tests of {weak} tasks run beside the program, which could forge one"
+        )
     print("iteration  held-out pass@1 [95 % interval]     n  syntax errors  pairs  seconds")
     rows = [{"iteration": 0, "heldout": summary["base"]}, *summary["iterations"]]
     for row in rows:
@@ -160,13 +179,22 @@ def _print_table(summary: dict[str, Any]) -> None:
 
 
 def _judge(options: argparse.Namespace) -> int:
+    from codelutra.asserts import weak_proof
     from codelutra.judge import judge
     from codelutra.tasks import load_tasks
 
     tasks = {task.task_id: task for task in load_tasks(options.tasks)}
-    broken = judge(tasks, options.predictions, options.out)
+    broken, counts = judge(tasks, options.predictions, options.out)
     for message in broken:
         print(f"error: {message}", file=sys.stderr)
+    shown = ", ".join(f"{number:,} {kind}" for kind, number in counts.most_common())
+    print(f"{counts.total():,} rows judged: {shown}", file=sys.stderr)
+    if weak := sum(map(weak_proof, tasks.values())):
+        print(
+            f"weak proof: the tests of {weak} of {len(tasks)} tasks run beside the program, which "
+            "could forge a pass",
+            file=sys.stderr,
+        )
     return 2 if broken else 0
 
 

@@ -7,11 +7,26 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 STARTER = "starter"
+UNSAFE = "--unsafe-local-execution"
+UNSAFE_HELP = (
+    "where no sandbox can be had (no Linux, no seccomp), run programs with your own rights: "
+    "they can then read, change and delete what you can"
+)
+_UNSAFE_VARIABLE = "CODELUTRA_UNSAFE_LOCAL_EXECUTION"  # so that child processes know it, too
 
 
 def home() -> Path:
     """The folder that holds the database, run folders and caches (CODELUTRA_HOME)."""
     return Path(os.environ.get("CODELUTRA_HOME") or Path.home() / ".codelutra").expanduser()
+
+
+def allow_unfenced() -> None:
+    """The user accepts that programs run with their own rights where no fence can be had."""
+    os.environ[_UNSAFE_VARIABLE] = "1"
+
+
+def may_run_unfenced() -> bool:
+    return os.environ.get(_UNSAFE_VARIABLE) == "1"
 
 
 class Settings(BaseModel):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codelutra.config import STARTER, SandboxConfig, home
+from codelutra.config import STARTER, UNSAFE, SandboxConfig, home
 from codelutra.errors import CodeLutraError
 from codelutra.sandbox import Program, Sandbox
 
@@ -17,6 +17,10 @@ WITH_LANDLOCK = "seccomp and Landlock: programs read Python's own libraries and 
 WITHOUT_LANDLOCK = (
     "seccomp, but no Landlock in this kernel: programs open no file at all, "
     "and a library that loads parts of itself late can fail"
+)
+WITHOUT_FENCES = (
+    f"none: programs run WITHOUT a sandbox, with your own rights ({UNSAFE}); "
+    "every screen of such a run says so"
 )
 
 
@@ -65,6 +69,8 @@ def _sandbox() -> Finding:
         return Finding("sandbox", False, str(error), True)
     if result.outcome != "ok":
         return Finding("sandbox", False, result.detail, True)
+    if not sandbox.is_fenced:
+        return Finding("sandbox", False, WITHOUT_FENCES)
     fences = WITH_LANDLOCK if reading.outcome == "ok" else WITHOUT_LANDLOCK
     return Finding("sandbox", True, f"{fences} (user id {os.getuid()})", True)
 

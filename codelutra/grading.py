@@ -126,6 +126,7 @@ class Grader:
             (task_id, program): replace(
                 grade(tasks[task_id], results[program], results[golds[task_id]]),
                 flaky=program in flaky,
+                output=results[program].output,
             )
             for task_id, program in pairs
         }

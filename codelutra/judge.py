@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from codelutra.asserts import weak_proof
 from codelutra.config import SandboxConfig
 from codelutra.errors import TaskError
 from codelutra.grading import Grader
@@ -18,14 +19,20 @@ from codelutra.tasks.task import Task
 ROWS_AT_ONCE = 500
 
 
-def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
-    """Write {"task_id", "index", "verdict", "detail", "seconds"} a row; returns broken rows.
+def judge(
+    tasks: Mapping[str, Task], predictions: Path, out: Path
+) -> tuple[list[str], Counter[str]]:
+    """Write {"task_id", "index", "verdict", "detail", "seconds"} a row.
 
-    `index` counts the rows of a task from 0. A verdict that flipped when the program was run again
-    has `"flaky": true`, too. A broken row (a message with its line number) is left out and the
-    rest is graded.
+    Returns the broken rows and how many rows have which verdict.
+
+    `index` counts the rows of a task from 0. Where there is something to say: `output` (what the
+    program printed), `flaky` (the verdict flipped when it was run again), `weak_proof` (the task's
+    tests run beside the program), `unfenced` (no sandbox). A broken row (a message with its line
+    number) is left out and the rest is graded.
     """
     broken: list[str] = []
+    counts: Counter[str] = Counter()
     samples = list(_samples(tasks, predictions, broken))
     if not samples and not broken:
         raise TaskError(f"{predictions} is empty: write one JSON object a line")
@@ -40,6 +47,7 @@ def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
             verdicts = grader.grade(tasks, batch)
             for sample in batch:
                 verdict = verdicts[sample.key]
+                counts[verdict.kind.value] += 1
                 row: dict[str, Any] = {
                     "task_id": sample.task_id,
                     "index": sample.index,
@@ -47,11 +55,16 @@ def judge(tasks: Mapping[str, Task], predictions: Path, out: Path) -> list[str]:
                     "detail": verdict.detail,
                     "seconds": round(verdict.seconds, 4),
                 }
-                if verdict.flaky:
-                    row["flaky"] = True
+                marks = {
+                    "output": verdict.output,
+                    "flaky": verdict.flaky,
+                    "weak_proof": weak_proof(tasks[sample.task_id]),
+                    "unfenced": not sandbox.is_fenced,
+                }
+                row |= {name: mark for name, mark in marks.items() if mark}
                 file.write(json.dumps(row) + "\n")
             bar.update(len(batch))
-    return broken
+    return broken, counts
 
 
 def _samples(tasks: Mapping[str, Task], predictions: Path, broken: list[str]) -> Iterator[Sample]:

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from codelutra.config import RefineConfig
-from codelutra.records import Adapter, PreferencePair, Sample, SampleKey, Scores, Split, Verdict
+from codelutra.records import (
+    Adapter,
+    PreferencePair,
+    Sample,
+    SampleKey,
+    Scores,
+    Split,
+    Trust,
+    Verdict,
+)
 
 
 class Ledger(Protocol):
@@ -16,6 +25,11 @@ class Ledger(Protocol):
 
     config: RefineConfig
     folder: Path  # adapters and logs of this run
+
+    def trust(self) -> Trust: ...
+    def add_trust(self, trust: Trust) -> None:
+        """A run that was once unfenced stays so."""
+        ...
 
     def samples(self, iteration: int, split: Split) -> list[Sample]: ...
     def add_samples(self, iteration: int, split: Split, samples: Sequence[Sample]) -> None: ...

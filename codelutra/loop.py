@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codelutra import phases
+from codelutra.asserts import weak_proof
 from codelutra.grading import Grader
 from codelutra.ledger import Ledger
+from codelutra.records import Trust
 from codelutra.sandbox import Sandbox
 from codelutra.tasks.task import Task
 
@@ -26,6 +28,7 @@ def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
     """Score the base model, then refine it `iterations` times."""
     with Sandbox(ledger.config.sandbox) as sandbox:
         grader = Grader(sandbox)
+        ledger.add_trust(Trust(not sandbox.is_fenced, sum(map(weak_proof, tasks))))
         step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader)
         for iteration in range(1, ledger.config.iterations + 1):
             refine_once(ledger, tasks, iteration, grader, step)

@@ -25,6 +25,7 @@ class VerdictKind(StrEnum):
 class Verdict:
     """A kind, one line of evidence for a person, and the CPU seconds the program took.
 
+    `output` is the beginning of what the program printed: for people, never for the label.
     `flaky`: the outcome was another one when the program was run again alone. The label counts
     in an accuracy and never in a pair.
     """
@@ -33,6 +34,7 @@ class Verdict:
     detail: str = ""
     seconds: float = 0.0
     flaky: bool = False
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class Adapter:
     base_revision: str
     reference: str
     parent: str = ""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a reader must know before believing a run's verdicts."""
+
+    is_unfenced: bool = False  # programs ran without a sandbox, as the user wished
+    num_weak: int = 0  # tasks whose tests run beside the program, which could forge a pass
 
 
 @dataclass(frozen=True)

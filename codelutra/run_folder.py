@@ -7,7 +7,7 @@ folder is opened again, so what it held is done again.
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from codelutra.records import (
     SampleKey,
     Scores,
     Split,
+    Trust,
     Verdict,
     VerdictKind,
 )
@@ -57,11 +58,24 @@ class RunFolder:
     def _file(self, name: str, iteration: int) -> Path:
         return self.folder / f"{name}-{iteration}.jsonl"
 
+    def trust(self) -> Trust:
+        path = self.folder / "trust.json"
+        return Trust(**json.loads(path.read_text())) if path.exists() else Trust()
+
+    def add_trust(self, trust: Trust) -> None:
+        is_unfenced = trust.is_unfenced or self.trust().is_unfenced
+        kept = replace(trust, is_unfenced=is_unfenced)
+        _replace(self.folder / "trust.json", json.dumps(asdict(kept)))
+
     def samples(self, iteration: int, split: Split) -> list[Sample]:
         rows = _read(self._file(f"samples-{split}", iteration))
         verdicts = {
             (row["task_id"], row["index"]): Verdict(
-                VerdictKind(row["kind"]), row["detail"], row["seconds"], row.get("flaky", False)
+                VerdictKind(row["kind"]),
+                row["detail"],
+                row["seconds"],
+                row.get("flaky", False),
+                row.get("output", ""),
             )
             for row in _read(self._file(f"verdicts-{split}", iteration))
         }

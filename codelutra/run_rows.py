@@ -16,6 +16,7 @@ from codelutra.records import (
     SampleKey,
     Scores,
     Split,
+    Trust,
     Verdict,
     VerdictKind,
 )
@@ -45,6 +46,15 @@ class RunRows:
         self._reported_at = 0.0
         self._polled_at = 0.0
         self._stopped = False
+
+    def trust(self) -> Trust:
+        with db.open_session() as session:
+            run = session.get_one(models.Run, self.run_id)
+            return Trust(run.is_unfenced, run.num_weak)
+
+    def add_trust(self, trust: Trust) -> None:
+        with db.open_session() as session:
+            recording.set_trust(session, run_id=self.run_id, **asdict(trust))
 
     def samples(self, iteration: int, split: Split) -> list[Sample]:
         iteration_id = self._id(iteration)
@@ -199,19 +209,20 @@ def log_line(run_id: int, message: str, trace: str = "") -> None:
 
 def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
-        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False}
+        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False, "output": ""}
     return {
         "verdict": verdict.kind.value,
         "detail": verdict.detail,
         "seconds": verdict.seconds,
         "flaky": verdict.flaky,
+        "output": verdict.output,
     }
 
 
 def _sample(row: models.Sample) -> Sample:
     if row.verdict is None:
         return Sample(row.task_id, row.index, row.completion)
-    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds, row.flaky)
+    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds, row.flaky, row.output)
     return Sample(row.task_id, row.index, row.completion, verdict)
 
 

@@ -1,6 +1,7 @@
 """A finished or half-finished run as one JSON object: what `refine --json` writes."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from codelutra.ledger import Ledger
@@ -12,7 +13,11 @@ def run_summary(ledger: Ledger) -> dict[str, Any]:
     base = ledger.scores(0)
     rounds = range(1, ledger.config.iterations + 1)
     return {
-        "run": {"folder": str(ledger.folder), "config": ledger.config.model_dump(mode="json")},
+        "run": {
+            "folder": str(ledger.folder),
+            "config": ledger.config.model_dump(mode="json"),
+            **asdict(ledger.trust()),
+        },
         "base": _heldout(ledger, 0, base) if base else None,
         "iterations": [
             _iteration(ledger, number, scores)

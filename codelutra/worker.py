@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import psutil
 from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,7 @@ from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
+from codelutra.sandbox import must_run_unfenced
 from codelutra.tasks import load_tasks, select_tasks
 from storage import db, jobs
 from storage.lock import DatabaseLock, WorkerLock, find_worker
@@ -62,7 +64,7 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
     home = home.expanduser().absolute()
     try:
         with db.explained(home, db.database_url(home)):
-            lock = WorkerLock(home)
+            lock = WorkerLock(home, is_unfenced=must_run_unfenced())
         if not lock.acquire():
             worker = find_worker(home)
             pid = worker.pid if worker else "?"
@@ -174,11 +176,9 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
 
 
 def _wait(parent_pid: int | None) -> None:
-    parent = _process_start(parent_pid) if parent_pid else None
+    parent = _process(parent_pid) if parent_pid else None
     while not _leaving.wait(POLL_S):
-        is_orphan = parent_pid is not None and (
-            parent is None or _process_start(parent_pid) != parent
-        )
+        is_orphan = parent_pid is not None and not _is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
             return
@@ -192,13 +192,18 @@ def _has_work() -> bool:
         return True
 
 
-def _process_start(pid: int) -> str | None:
-    """When the process was started (a reused id differs); None when it is gone or a zombie."""
+def _process(pid: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid)
+    return None
+
+
+def _is_alive(process: psutil.Process | None) -> bool:
+    """Neither gone, nor a zombie, nor another process with its number."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+        return process is not None and process.is_running() and process.status() != "zombie"
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

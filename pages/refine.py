@@ -13,13 +13,14 @@ from codelutra.models import KNOWN_MODELS
 from codelutra.tasks import list_task_sets
 from pages import form
 from pages.format import text
+from pages.programs import programs
 from pages.run_panel import log_tail, panel
 from pages.run_view import RunView, first_shown, list_rows, load_view, run_version
 from storage import db, jobs
 from storage.db import StorageError
 
 TICK_S = 1.5
-NUM_OUTPUTS = 8  # picker, panel, controls, log, pause, resume, cancel, version
+NUM_OUTPUTS = 9  # picker, panel, controls, programs, log, pause, resume, cancel, version
 
 
 def list_runs() -> list[dict[str, Any]]:
@@ -79,6 +80,7 @@ def show(run_id: int | None, seen: Any = None) -> list[Any]:
         picker,
         panel(view),
         gr.Column(visible=view is not None),
+        programs(view.latest if view else []),
         log_tail(view),
         *_buttons(view),
         version,
@@ -133,10 +135,12 @@ def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Comp
                     pause = gr.Button("Pause", interactive=False, min_width=90)
                     resume = gr.Button("Resume", interactive=False, min_width=90)
                     cancel = gr.Button("Cancel", interactive=False, min_width=90)
+                with gr.Accordion("Latest programs", open=True):
+                    latest = gr.HTML("", max_height=420, elem_id="run-programs")
                 with gr.Accordion("Log", open=True):
                     log = gr.HTML("", autoscroll=True, max_height=260, elem_id="run-log")
     version = gr.State(None)
-    outputs: list[Any] = [picker, body, controls, log, pause, resume, cancel, version]
+    outputs: list[Any] = [picker, body, controls, latest, log, pause, resume, cancel, version]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False  # quick: they need not wait for their turn
     timer = gr.Timer(TICK_S, active=False)  # until the address bar is read

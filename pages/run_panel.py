@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pages.caveats import caveats
 from pages.format import (
     PHASES,
     chip,
@@ -41,7 +42,14 @@ the run goes on.</p>
 def panel(view: RunView | None) -> str:
     if view is None:
         return EMPTY
-    parts = [_head(view), _message(view), _progress(view), _results(view), _rounds(view)]
+    parts = [
+        _head(view),
+        _message(view),
+        caveats(view.row),
+        _progress(view),
+        _results(view),
+        _rounds(view),
+    ]
     return (
         f'<section class="panel" data-state="{text(view.status)}" data-run="{view.row.id}">'
         f"{''.join(parts)}</section>"

@@ -12,11 +12,12 @@ from pages.estimate import TimeLeft, time_left
 from storage import db, jobs, queries
 from storage.jobs import RunStatus
 from storage.lock import find_worker
-from storage.models import Progress, Run
+from storage.models import Progress, Run, Sample
 from storage.queries import TrendPoint
 
 ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING, RunStatus.INTERRUPTED)
 LOG_LINES = 200
+LATEST = 6  # programs shown with their evidence
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class RunRow:
     status: RunStatus
     iterations: int
     created_at: datetime
+    num_tasks: int = 0
+    num_weak: int = 0  # of them with a weak proof
+    is_unfenced: bool = False
 
     @property
     def label(self) -> str:
@@ -62,6 +66,7 @@ class RunView:
     gain: Gain | None
     log: list[tuple[datetime, str]]
     error: str | None
+    latest: Sequence[Sample]  # graded, newest first
     worker_pid: int | None
     ahead: list[int]  # runs that go first, when this one is queued
 
@@ -136,6 +141,7 @@ def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> 
             (line.created_at, line.message)
             for line in queries.log_lines(session, run_id=run_id, limit=LOG_LINES)
         ],
+        latest=queries.latest_graded(session, run_id=run_id, limit=LATEST),
         error=jobs.error(run_id) if row.status is RunStatus.FAILED else None,
         worker_pid=worker.pid if worker else None,
         ahead=_ahead(row, rows),
@@ -177,7 +183,16 @@ def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow])
 
 def _row(run: Run, status: RunStatus) -> RunRow:
     assert run.id is not None
-    return RunRow(run.id, run.name, status, int(run.config.get("iterations", 1)), run.created_at)
+    return RunRow(
+        id=run.id,
+        name=run.name,
+        status=status,
+        iterations=int(run.config.get("iterations", 1)),
+        created_at=run.created_at,
+        num_tasks=run.num_train + run.num_heldout,
+        num_weak=run.num_weak,
+        is_unfenced=run.is_unfenced,
+    )
 
 
 def _ahead(row: RunRow, rows: Sequence[RunRow]) -> list[int]:

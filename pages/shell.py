@@ -7,10 +7,11 @@ import gradio as gr
 from gradio.components import Component
 
 from pages import refine, trends
+from pages.caveats import banner
 from pages.format import text
 from pages.run_view import run_exists
 from storage import db
-from storage.lock import find_worker
+from storage.lock import Worker, find_worker
 
 FOLDER = Path(__file__).parent
 CSS_FILE = FOLDER / "style.css"
@@ -57,9 +58,13 @@ def head_script() -> str:
     return f"<script>{(FOLDER / 'address.js').read_text()}</script>"
 
 
-def footer() -> str:
-    home = db.current().home
-    worker = find_worker(home)
+def around() -> tuple[str, str]:
+    """What stands above and below every tab: a warning, if there is one, and the footer."""
+    worker = find_worker(db.current().home)
+    return banner(worker), footer(worker)
+
+
+def footer(worker: Worker | None) -> str:
     if worker is None:
         state = "worker not running: runs continue when it starts"
     else:
@@ -68,29 +73,30 @@ def footer() -> str:
     dot = "on" if worker else "off"
     return (
         f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>'
-        f'<span class="faint">data in {text(home)}</span></footer>'
+        f'<span class="faint">data in {text(db.current().home)}</span></footer>'
     )
 
 
-def refresh_footer(seen: str) -> tuple[Any, Any]:
-    now = footer()
-    return (gr.skip(), gr.skip()) if now == seen else (now, now)
+def refresh_around(seen: tuple[str, str] | None) -> list[Any]:
+    now = around()
+    return [gr.skip()] * 3 if now == seen else [*now, now]
 
 
 def build() -> gr.Blocks:
     """The whole page. Starts nothing and reads nothing until a browser asks."""
     with gr.Blocks(title="CodeLutra", analytics_enabled=False) as blocks:
         gr.HTML(HEADER)
+        top = gr.HTML("", elem_id="banner")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Refine", id="refine") as refine_tab:
                 run_picker, run_timer, show_run, run_outputs = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
                 trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
-        foot, seen = gr.HTML("", elem_id="worker-state"), gr.State("")
+        foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         quiet["queue"] = False  # quick reads: they need not wait for their turn
         timers: list[Component] = [run_timer, trend_timer]
-        gr.Timer(TICK_S).tick(refresh_footer, seen, [foot, seen], **quiet)
+        gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
             tab, run_id = address(dict(request.query_params))
@@ -98,8 +104,8 @@ def build() -> gr.Blocks:
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
             shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
-            now = footer()
-            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, now, now]
+            now = around()
+            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *now, now]
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
@@ -113,7 +119,7 @@ def build() -> gr.Blocks:
                 return [gr.skip()] * (len(timers) + len(trend_outputs))
             return [*_active("trends"), *show_trend(run_id)]
 
-        opened = [tabs, *timers, *run_outputs, *trend_outputs, foot, seen]
+        opened = [tabs, *timers, *run_outputs, *trend_outputs, top, foot, seen]
         read = blocks.load(open_address, None, opened, **quiet)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
         refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)

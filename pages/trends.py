@@ -9,6 +9,7 @@ from gradio.components import Component
 from gradio.events import api
 
 from pages import charts
+from pages.caveats import caveats
 from pages.format import (
     PHASES,
     chip,
@@ -48,7 +49,7 @@ def head(row: RunRow | None, scored: Sequence[TrendPoint], gain: Gain | None) ->
     return (
         f'<section class="panel" data-state="{text(row.status)}" data-points="{len(scored)}">'
         f'<header class="run-head"><h3>Run {row.id}: {text(row.name)}</h3>{chip(row.status)}'
-        f'</header><div class="note">{_summary(row, scored, gain)}</div></section>'
+        f'</header><div class="note">{_summary(row, scored, gain)}</div>{caveats(row)}</section>'
     )
 
 

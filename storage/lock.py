@@ -26,12 +26,14 @@ class Worker:
     pid: int
     workflow_id: str = ""
     is_executing: bool = False
+    is_unfenced: bool = False  # it runs programs without a sandbox
 
 
 class WorkerLock:
     """Held by the worker from start to death; the kernel lets go of it whatever happens."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, is_unfenced: bool = False) -> None:
+        self._is_unfenced = is_unfenced
         home.mkdir(parents=True, exist_ok=True)
         self._file = os.open(home / "worker.lock", os.O_RDWR | os.O_CREAT)
 
@@ -46,7 +48,7 @@ class WorkerLock:
 
     def show(self, workflow_id: str, *, is_executing: bool) -> None:
         """Tell the web process what is being executed, or was last."""
-        worker = Worker(os.getpid(), workflow_id, is_executing)
+        worker = Worker(os.getpid(), workflow_id, is_executing, self._is_unfenced)
         os.pwrite(self._file, json.dumps(asdict(worker)).ljust(WIDTH).encode(), 0)
 
 

@@ -51,6 +51,8 @@ class Run(SQLModel, table=True):
     num_heldout: int
     attempt: int = 1
     workflow_id: str = Field(default="", index=True)  # of the current attempt
+    is_unfenced: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    num_weak: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # tasks
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
@@ -105,6 +107,7 @@ class Sample(SQLModel, table=True):
     detail: str = Field(default="", sa_type=CleanText)
     seconds: float = 0.0
     flaky: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    output: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": ""})
 
 
 class PreferencePair(SQLModel, table=True):

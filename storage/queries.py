@@ -138,6 +138,20 @@ def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
     return points
 
 
+def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
+    """Of the newest iteration that has any: the samples drawn last, newest first."""
+    for iteration in reversed(iterations(session, run_id=run_id)):
+        query = (
+            select(Sample)
+            .where(Sample.iteration_id == iteration.id, col(Sample.verdict).is_not(None))
+            .order_by(col(Sample.id).desc())
+            .limit(limit)
+        )
+        if found := session.exec(query).all():
+            return found
+    return []
+
+
 def phase_seconds(session: Session, *, run_id: int) -> dict[int, dict[str, float]]:
     """Wall seconds by iteration number and phase."""
     query = (

@@ -15,6 +15,7 @@ from storage.models import (
     PhaseTime,
     PreferencePair,
     Progress,
+    Run,
     Sample,
     TrainingStep,
     utc_now,
@@ -22,7 +23,7 @@ from storage.models import (
 from storage.queries import HARNESS_ERROR
 
 Row = dict[str, Any]
-LABEL = ("verdict", "detail", "seconds", "flaky")  # what grading says of a sample
+LABEL = ("verdict", "detail", "seconds", "flaky", "output")  # what grading says of a sample
 
 
 def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:
@@ -34,8 +35,15 @@ def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:
     return found
 
 
+def set_trust(session: Session, *, run_id: int, is_unfenced: bool, num_weak: int) -> None:
+    """A run that was once unfenced stays so."""
+    run = session.get_one(Run, run_id)
+    run.is_unfenced, run.num_weak = run.is_unfenced or is_unfenced, num_weak
+    session.flush()
+
+
 def add_samples(session: Session, *, iteration_id: int, split: str, rows: Sequence[Row]) -> None:
-    """`rows` have task_id, index, completion, verdict, detail, seconds and flaky."""
+    """`rows` have task_id, index, completion, verdict and the other LABEL columns."""
     fixed = {"iteration_id": iteration_id, "split": split}
     _insert_new(session, Sample, [{**row, **fixed} for row in rows])
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_hundreds_of_rows_in_order_with_broken_ones_named(
 ) -> None:
     predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
     deserved = write_predictions(predictions, 600)
-    broken = judge(TASKS, predictions, out)
+    broken, counts = judge(TASKS, predictions, out)
     assert [message.removeprefix(f"{predictions}, ") for message in broken] == [
         "line 102: not JSON (Expecting property name enclosed in double quotes at column 2)",
         "line 103: not a JSON object",
@@ -50,6 +51,7 @@ def test_hundreds_of_rows_in_order_with_broken_ones_named(
         "line 105: task_id 't99' is not in the task set",
     ]
     rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert counts == Counter(row["verdict"] for row in deserved)
     assert [{name: row[name] for name in deserved[0]} for row in rows] == deserved
     assert all(row["detail"] and set(row) == {*deserved[0], "detail", "seconds"} for row in rows)
     assert "600/600" in capsys.readouterr().err  # the progress bar
@@ -66,6 +68,25 @@ def test_a_row_is_marked_flaky_only_when_it_is(
     predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
     lines = [json.dumps({"task_id": task_id, "completion": "x"}) for task_id in ("t1", "t2")]
     predictions.write_text("\n".join(lines))
-    assert judge(TASKS, predictions, out) == []
+    assert judge(TASKS, predictions, out) == ([], {"timeout": 2})
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row.get("flaky") for row in rows] == [None, True]
+
+
+def test_what_a_person_should_know_is_in_the_row(tmp_path: Path) -> None:
+    beside = ("x = f(1)\nassert f(x) == 1",)  # a call needs what another gave
+    tasks = {
+        "strong": TASKS["t1"],
+        "weak": Task(
+            task_id="weak", kind="python", prompt="p", gold="def f(x): return 1", tests=beside
+        ),
+    }
+    predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
+    completions = {"strong": "print('hello')\nresult = 1", "weak": "def f(x): return 1"}
+    rows = [{"task_id": name, "completion": text} for name, text in completions.items()]
+    predictions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    judge(tasks, predictions, out)
+    strong, weak = (json.loads(line) for line in out.read_text().splitlines())
+    assert (strong["verdict"], strong["output"]) == ("correct", "hello\n")
+    assert (weak["verdict"], weak["weak_proof"]) == ("correct", True)
+    assert not {"weak_proof", "unfenced", "flaky"} & set(strong)

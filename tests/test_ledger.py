@@ -13,6 +13,7 @@ from codelutra.records import (
     PreferencePair,
     Sample,
     Scores,
+    Trust,
     Verdict,
     VerdictKind,
 )
@@ -88,8 +89,8 @@ def test_the_first_verdict_stays(reopen: Open) -> None:
     assert [sample.verdict for sample in reopen().samples(1, "train")] == [CORRECT, None]
 
 
-def test_a_flaky_verdict_is_kept_as_such(reopen: Open) -> None:
-    flaky = Verdict(VerdictKind.CORRECT, "alone", 0.5, flaky=True)
+def test_a_flaky_verdict_is_kept_with_what_was_printed(reopen: Open) -> None:
+    flaky = Verdict(VerdictKind.CORRECT, "alone", 0.5, flaky=True, output="so far\n")
     ledger = reopen()
     ledger.add_samples(1, "train", [Sample("a", 0, "x"), Sample("a", 1, "y")])
     ledger.add_verdicts(1, "train", {("a", 0): flaky, ("a", 1): CORRECT})
@@ -102,6 +103,13 @@ def test_verdicts_written_before_flaky_existed_are_not(tmp_path: Path) -> None:
     row = {"task_id": "a", "index": 0, "kind": "correct", "detail": "3 rows", "seconds": 0.25}
     (tmp_path / "verdicts-train-1.jsonl").write_text(json.dumps(row) + "\n")
     assert RunFolder(tmp_path, config).samples(1, "train")[0].verdict == CORRECT
+
+
+def test_a_run_that_was_once_unfenced_stays_so(reopen: Open) -> None:
+    assert reopen().trust() == Trust()
+    reopen().add_trust(Trust(is_unfenced=True, num_weak=3))
+    reopen().add_trust(Trust(is_unfenced=False, num_weak=4))
+    assert reopen().trust() == Trust(is_unfenced=True, num_weak=4)
 
 
 def test_a_finished_pairing_stays_and_may_be_empty(reopen: Open) -> None:

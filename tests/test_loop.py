@@ -33,6 +33,7 @@ def test_one_iteration_end_to_end(tiny_model: str, tmp_path: Path) -> None:
     refine(ledger, tasks)
     summary = run_summary(ledger)
     assert summary["base"]["n"] == 4
+    assert (summary["run"]["is_unfenced"], summary["run"]["num_weak"]) == (False, 0)
     (iteration,) = summary["iterations"]
     assert iteration["samples"]["n"] == 12
     assert iteration["pairs"] > 0  # a random model solves nothing: the golds are chosen

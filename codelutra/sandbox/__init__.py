@@ -1,7 +1,9 @@
 """Runs model-written programs, which are taken to be hostile. `Sandbox.execute` is the only entry.
 
 The process that runs a program never holds a gold: it returns data, the trusted side decodes and
-`grading` compares. Linux on x86-64 and aarch64; without seccomp it refuses to start (SandboxError).
+`grading` compares. Linux on x86-64 and aarch64. Without seccomp it refuses to start (SandboxError)
+unless the user says --unsafe-local-execution: then programs have the user's own rights, nothing
+below holds but the limits of time and SQLite's own, and every screen says so.
 
 Contained, Python (a fork of a warm server with a clean environment, one a program):
 - files: Landlock lets it read the interpreter's own libraries, nothing else, and write nothing;
@@ -26,6 +28,6 @@ behind the same fences, so its inputs must be in its text.
 """
 
 from codelutra.sandbox.result import ExecutionResult, Program
-from codelutra.sandbox.sandbox import Sandbox
+from codelutra.sandbox.sandbox import Sandbox, must_run_unfenced
 
-__all__ = ["ExecutionResult", "Program", "Sandbox"]
+__all__ = ["ExecutionResult", "Program", "Sandbox", "must_run_unfenced"]

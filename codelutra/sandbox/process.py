@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
+
+from codelutra.config import UNSAFE
 
 CHILD_FOLDER = Path(__file__).parent / "child"
 LEAVE_S = 0.3  # time a server gets to kill what it started before it is killed itself
@@ -22,8 +25,34 @@ FIXED = {
 }
 
 
+def start(
+    script: str,
+    theirs: socket.socket,
+    *arguments: str,
+    output: int | IO[bytes] = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """A process of `child/script` that gets the socket's number first, and a group of its own."""
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    # -s -P, not -I: the environment is ours, and PYTHONHASHSEED must count.
+    command = [sys.executable, "-s", "-P", str(CHILD_FOLDER / script), str(theirs.fileno())]
+    return subprocess.Popen(
+        [*command, *arguments],
+        env=environment | FIXED,
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
 class ServerDied(Exception):
     """The server ended, or had to be killed, in the middle of a job."""
+
+
+def cannot_start(what: str, reason: str) -> str:
+    way_out = f" (to run programs with your own rights: {UNSAFE})" if "seccomp" in reason else ""
+    return f"the {what} does not start: {reason}{way_out}"
 
 
 class ServerProcess:
@@ -32,21 +61,10 @@ class ServerProcess:
     It ends with the thread that made it (PDEATHSIG counts threads) and when the socket closes.
     """
 
-    def __init__(self, script: str, argument: str, socket_type: int) -> None:
+    def __init__(self, script: str, *arguments: str, socket_type: int) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket_type)
-        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        # -s -P, not -I: the environment is ours, and PYTHONHASHSEED must count.
-        command = [sys.executable, "-s", "-P", str(CHILD_FOLDER / script)]
         with theirs:
-            self.popen = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(os.getpid()), argument],
-                env=environment | FIXED,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self.popen = start(script, theirs, str(os.getpid()), *arguments)
 
     def cpu_seconds(self) -> float:
         """CPU time the server itself has used; 0 when it is gone."""

@@ -12,7 +12,7 @@ from typing import Any
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
 from codelutra.sandbox.decoding import MAX_BYTES, TOO_LARGE, decode
-from codelutra.sandbox.process import ServerDied, ServerProcess
+from codelutra.sandbox.process import ServerDied, ServerProcess, cannot_start
 from codelutra.sandbox.result import ExecutionResult, Program
 
 START_TIMEOUT_S = 120.0  # a cold `import pandas` on a busy disk
@@ -81,16 +81,14 @@ class PythonRunner:
 
     def __init__(self, tier: str, config: SandboxConfig) -> None:
         self.tier, self.config = tier, config
-        self.process = ServerProcess("python_server.py", tier, socket.SOCK_SEQPACKET)
+        self.process = ServerProcess("python_server.py", tier, socket_type=socket.SOCK_SEQPACKET)
         self._next: socket.socket | None = None  # of the child that waits for the next job
 
     def wait_ready(self) -> None:
         """Raises SandboxError when the tier's libraries do not load."""
         message = self._receive(START_TIMEOUT_S)
         if "error" in message:
-            raise SandboxError(
-                f"the Python sandbox ({self.tier}) does not start: {message['error']}"
-            )
+            raise SandboxError(cannot_start(f"Python sandbox ({self.tier})", message["error"]))
 
     def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
         """Raises ServerDied when the fork server is lost."""
@@ -104,7 +102,8 @@ class PythonRunner:
             raise ServerDied(f"the fork server is gone: {error}") from None
         assert self._next is not None, "wait_ready comes first"
         with self._next as child:
-            self._tell(child, json.dumps(request_of(program, self.config)).encode("ascii"))
+            request = json.dumps(request_of(program, self.config)).encode("ascii")
+            tell(child, request, self._hung_s())
             job = self._collect(child, program.calls)
             result = interpret(job, self.config.timeout_s, len(program.calls))
             return replace(result, output=job.output)
@@ -114,17 +113,6 @@ class PythonRunner:
 
     def _hung_s(self) -> float:
         return HUNG_S + self._wall_s() * HUNG_FACTOR
-
-    def _tell(self, ours: socket.socket, payload: bytes) -> None:
-        """A child that does not read is ended by the server, at its limit."""
-        ours.settimeout(self._hung_s())
-        try:
-            ours.sendall(len(payload).to_bytes(8, "big") + payload)
-        except TimeoutError:
-            raise ServerDied("the fork server does not answer") from None
-        except OSError:
-            pass  # the child is gone; the server says why
-        ours.setblocking(False)
 
     def _collect(self, ours: socket.socket, calls: Sequence[str]) -> Job:
         """Reads the child's stream until the server says that the child is dead.
@@ -147,7 +135,7 @@ class PythonRunner:
                 if len(stream) > MAX_STREAM:
                     ours.shutdown(socket.SHUT_RD)  # the writer gets EPIPE instead of blocking
             if calls and (call := feed.due(stream)) is not None:
-                self._tell(ours, call.encode())
+                tell(ours, call.encode(), self._hung_s())
                 if feed.is_over:
                     ours.shutdown(socket.SHUT_WR)
             if control.fileno() in ready:
@@ -168,10 +156,25 @@ class PythonRunner:
             self._next = socket.socket(fileno=fds[0])
         return json.loads(message)  # type: ignore[no-any-return]
 
+    def hang_up(self) -> None:
+        self.process.hang_up()
+
     def close(self) -> None:
         self.process.close()
         if self._next is not None:
             self._next.close()
+
+
+def tell(ours: socket.socket, payload: bytes, timeout_s: float) -> None:
+    """A child that does not read is ended at its limit, and the reason told elsewhere."""
+    ours.settimeout(timeout_s)
+    try:
+        ours.sendall(len(payload).to_bytes(8, "big") + payload)
+    except TimeoutError:
+        raise ServerDied("the fork server does not answer") from None
+    except OSError:
+        pass  # the child is gone
+    ours.setblocking(False)
 
 
 def read_available(ours: socket.socket, stream: bytearray) -> bool:

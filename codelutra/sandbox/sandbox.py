@@ -1,6 +1,7 @@
 """Runs many programs at once on persistent server processes; knows nothing of golds or verdicts."""
 
 import itertools
+import logging
 import os
 import queue
 import sys
@@ -10,17 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Self
 
-from codelutra.config import SandboxConfig
+from codelutra.config import UNSAFE, SandboxConfig, may_run_unfenced
 from codelutra.errors import SandboxError, StopRequested
 from codelutra.sandbox.process import ServerDied
 from codelutra.sandbox.python_runner import PythonRunner, tier_of
 from codelutra.sandbox.result import ExecutionResult, Program
 from codelutra.sandbox.sql_runner import SqlRunner
+from codelutra.sandbox.unfenced_runner import UnfencedRunner
 
 STOP_POLL_S = 0.1
 MAX_QUERIES = 16  # given to a SQL worker at once
 SHARES = 4  # a thread takes at most this fraction of its share: the last ones end together
+Runner = PythonRunner | SqlRunner | UnfencedRunner
 ATTEMPTS = 2  # a program whose server died is tried once more, on a fresh server
+
+
+log = logging.getLogger(__name__)
 
 
 def never() -> bool:
@@ -32,6 +38,30 @@ def kind_of(program: Program) -> str:
     return "sql" if program.kind == "sql" else tier_of(program)
 
 
+def num_cores() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+
+
+def must_run_unfenced() -> bool:
+    """Did the user say UNSAFE where no fence can be had?"""
+    return may_run_unfenced() and not fences_hold()
+
+
+def fences_hold() -> bool:
+    """Found by trying."""
+    if sys.platform != "linux":
+        return False
+    runner = PythonRunner("bare", SandboxConfig())
+    try:
+        runner.wait_ready()
+    except (SandboxError, ServerDied):
+        return False
+    finally:
+        runner.close()
+    return True
+
+
 class Stopped(Exception):
     """This execution was stopped; nobody reads its results."""
 
@@ -39,9 +69,9 @@ class Stopped(Exception):
 class Slot:
     """The servers that one thread works with, started when first needed."""
 
-    def __init__(self, config: SandboxConfig) -> None:
-        self.config = config
-        self.runners: dict[str, PythonRunner | SqlRunner] = {}
+    def __init__(self, config: SandboxConfig, is_fenced: bool) -> None:
+        self.config, self.is_fenced = config, is_fenced
+        self.runners: dict[str, Runner] = {}
         self.stopping = threading.Event()
 
     def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
@@ -71,15 +101,19 @@ class Slot:
                     self._drop(kind)  # killed at a limit
             size = 1  # of several it is not known which one it was
 
-    def _runner(self, kind: str) -> PythonRunner | SqlRunner:
+    def _runner(self, kind: str) -> Runner:
         if kind not in self.runners:
-            config = self.config
-            runner = SqlRunner(config) if kind == "sql" else PythonRunner(kind, config)
+            runner = self._new_runner(kind)
             self.runners[kind] = runner
             if self.stopping.is_set():  # hang_up() may have missed it
                 raise Stopped
             runner.wait_ready()
         return self.runners[kind]
+
+    def _new_runner(self, kind: str) -> Runner:
+        if kind == "sql":
+            return SqlRunner(self.config, self.is_fenced)
+        return (PythonRunner if self.is_fenced else UnfencedRunner)(kind, self.config)
 
     def _drop(self, kind: str) -> None:
         runner = self.runners.pop(kind, None)
@@ -90,9 +124,7 @@ class Slot:
         """From another thread: makes a running program end at once."""
         self.stopping.set()
         for runner in list(self.runners.values()):
-            if isinstance(runner, SqlRunner):
-                runner.process.popen.kill()
-            runner.process.hang_up()
+            runner.hang_up()
 
     def close(self) -> None:
         for kind in list(self.runners):
@@ -103,18 +135,23 @@ class Slot:
 class Sandbox:
     """The only entry to untrusted execution. A bad program is data, never an exception.
 
-    Raises SandboxError where there is no Linux.
+    `is_fenced` is False only where no fence can be had and the user said UNSAFE; where they did
+    not, SandboxError is raised: here without Linux, by `execute` without seccomp.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
-        if sys.platform != "linux":
+        self.config = config
+        self.is_fenced = not must_run_unfenced()
+        if not self.is_fenced:
+            log.warning("%s: programs run WITHOUT a sandbox, with your own rights", UNSAFE)
+        elif sys.platform != "linux":
             raise SandboxError(
                 f"programs run behind Landlock and seccomp, which {sys.platform} has not: "
-                "use a Linux machine, container or virtual machine"
+                "use a Linux machine, container or virtual machine, or run programs with your "
+                f"own rights ({UNSAFE})"
             )
-        self.config = config
-        workers = config.workers or len(os.sched_getaffinity(0))
-        self._slots = [Slot(config) for _ in range(workers)]
+        workers = config.workers or num_cores()
+        self._slots = [Slot(config, self.is_fenced) for _ in range(workers)]
         # Threads that live as long as the sandbox: a server dies with the thread that began it.
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="sandbox")
         self._turn = threading.Lock()

@@ -13,7 +13,7 @@ from typing import Any
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
-from codelutra.sandbox.process import ServerDied, ServerProcess
+from codelutra.sandbox.process import ServerDied, ServerProcess, cannot_start
 from codelutra.sandbox.result import ExecutionResult, Program
 
 START_TIMEOUT_S = 60.0
@@ -35,9 +35,10 @@ class Overrun(Exception):
 
 
 class SqlRunner:
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, is_fenced: bool = True) -> None:
         self.config = config
-        self.process = ServerProcess("sql_server.py", str(config.memory_mb), socket.SOCK_STREAM)
+        arguments = str(config.memory_mb), "fenced" if is_fenced else "unfenced"
+        self.process = ServerProcess("sql_server.py", *arguments, socket_type=socket.SOCK_STREAM)
         self.process.control.setblocking(False)
         self._incoming, self._outgoing = bytearray(), bytearray()
 
@@ -48,7 +49,7 @@ class SqlRunner:
         except Overrun:
             raise ServerDied("the SQL worker does not start") from None
         if "error" in message:
-            raise SandboxError(f"the SQL sandbox does not start: {message['error']}")
+            raise SandboxError(cannot_start("SQL sandbox", message["error"]))
 
     def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
         """A result for each; fewer when the worker had to be killed at a limit, or was lost.
@@ -136,6 +137,10 @@ class SqlRunner:
                 raise Overrun(f"used more than {self.config.timeout_s:g} s of CPU time")
             left = min(left, cpu_left)
         return max(10.0, left * 1000)
+
+    def hang_up(self) -> None:
+        self.process.popen.kill()
+        self.process.hang_up()
 
     def close(self) -> None:
         self.process.popen.kill()  # it starts nothing of its own and may be inside one long step

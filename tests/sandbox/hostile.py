@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from codelutra.config import SandboxConfig
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from tests.sandbox import hostile_python, hostile_python_more, hostile_sql, hostile_sql_more
@@ -149,17 +151,8 @@ def survivors(*sandboxes: Sandbox) -> set[int]:
 
 def descendants(*roots: int) -> set[int]:
     """Every process below these ones."""
-    parents = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{name}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents[int(name)] = int(line.rpartition(")")[2].split()[1])
-    found = set(roots)
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - set(roots)
+    below = [psutil.Process(root).children(recursive=True) for root in roots]
+    return {process.pid for processes in below for process in processes}
 
 
 def run_all() -> dict[str, object]:

@@ -53,7 +53,7 @@ LAYERS = {
     ),
     "sql_limits": Layer("sql_server.py", "connection.limit(name, value)"),
     "clock": Layer("sql_server.py", "if self.clock.was_read:", "if False:"),
-    "single_statement": Layer("sql_server.py", "check_single_statement(sql)\n", "pass\n"),
+    "single_statement": Layer("sql_server.py", "if problem := unfit(sql):", 'if problem := "":'),
     "progress": Layer("sql_server.py", "time.process_time() > self.deadline", "False"),
     "rows": Layer("sql_server.py", "if rows.number > job", "if False and job"),
     "sql_seccomp": Layer(

@@ -54,7 +54,7 @@ def test_an_older_schema_keeps_its_samples(database: Path, monkeypatch: pytest.M
     db.init(database)
     with db.open_session() as session:
         (row,) = queries.samples(session, iteration_id=1, split="train")
-    assert (row.completion, row.verdict, row.flaky) == ("x", "correct", False)
+    assert (row.completion, row.verdict, row.flaky, row.output) == ("x", "correct", False, "")
 
 
 def test_sqlite_is_in_wal_mode(home: Path) -> None:

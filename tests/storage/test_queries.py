@@ -27,6 +27,7 @@ def sample(task_id: str, index: int = 0, verdict: str | None = None) -> dict[str
         "detail": "",
         "seconds": 0.0,
         "flaky": False,
+        "output": "",
     }
 
 

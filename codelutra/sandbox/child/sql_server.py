@@ -1,9 +1,9 @@
 """SQL worker: runs one statement at a time on read-only connections it keeps open.
 
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
-CONTROL_FD PARENT_PID MEMORY_MB`. Each message on the socket is a length and JSON: {database, sql,
-cpu_s, max_rows} in, {outcome, detail, cpu_s, columns, rows, has_bytes} out. It cannot stop one long
-opcode: the trusted side kills it.
+CONTROL_FD PARENT_PID MEMORY_MB fenced|unfenced`. Each message on the socket is a length and JSON:
+{database, sql, cpu_s, max_rows} in, {outcome, detail, cpu_s, columns, rows, has_bytes} out. It
+cannot stop one long opcode: the trusted side kills it.
 """
 
 import itertools
@@ -22,6 +22,7 @@ import apsw
 sys.path.insert(0, str(Path(__file__).parent))
 import fences
 import seccomp
+from sql_text import line_of, schema_change, unfit
 
 del sys.path[0]
 
@@ -49,8 +50,6 @@ LIMITS = {
     apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 SYNTAX = re.compile(r"syntax error|incomplete input|unrecognized token", re.IGNORECASE)
-# Atomic groups: a comment ends at its first end mark, whatever follows.
-BLANK = re.compile(r"(?>[\s;]|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
 
 Reply = dict[str, Any]
 
@@ -123,7 +122,8 @@ class Runner:
     def _run(self, job: dict[str, Any], deadline: float) -> Reply:
         sql = job["sql"]
         connection = self._connection(job["database"])
-        check_single_statement(sql)
+        if problem := unfit(sql):
+            raise Refused("runtime_error", problem)
         self.deadline, self.denied, self.clock.was_read = deadline, "", False
         cursor = connection.cursor()
         widths: list[int] = []
@@ -219,14 +219,6 @@ def failure(outcome: str, detail: str) -> Reply:
     return {"outcome": outcome, "detail": detail}
 
 
-def schema_change(sql: str) -> str:
-    """CREATE, DROP or ALTER: to the authorizer they begin with a write to the schema's table."""
-    blank = BLANK.match(sql)
-    words = sql[blank.end() if blank else 0 :].split(None, 2)
-    first = words[0].upper() if words else ""
-    return " ".join(words[:2]).upper() if first in ("CREATE", "DROP", "ALTER") else ""
-
-
 def too_big(sql: str) -> str:
     """SQLite says of both that a string is too big."""
     if len(sql.encode(errors="replace")) > LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH]:
@@ -234,44 +226,27 @@ def too_big(sql: str) -> str:
     return f"a value larger than {MAX_RESULT_BYTES >> 20} MiB"
 
 
-def line_of(error: apsw.Error, sql: str) -> str:
-    """The line of the error, where a query has several and SQLite knows the place."""
-    offset = getattr(error, "error_offset", -1)
-    if offset < 0 or "\n" not in sql.strip():
-        return ""
-    before = sql.encode(errors="replace")[:offset]
-    number = before.count(b"\n") + 1
-    return f" (line {number})"
-
-
-def check_single_statement(sql: str) -> None:
-    if BLANK.fullmatch(sql):
-        raise Refused("runtime_error", "no statement")
-    end = sql.find(";")
-    while end >= 0:
-        if apsw.complete(sql[: end + 1].replace("\0", " ")):
-            if not BLANK.fullmatch(sql, end):
-                raise Refused("runtime_error", "more than one statement")
-            return
-        end = sql.find(";", end + 1)
-
-
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    fences.die_with(int(sys.argv[2]))
     memory_bytes = int(sys.argv[3]) << 20
     runner = Runner()
     apsw.hard_heap_limit(memory_bytes)
-    fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)
-    fences.hide_memory()
-    fences.restrict(None, fences.virtual_memory() + memory_bytes)
     try:
-        seccomp.install(seccomp.build_filter(may_open=True, may_talk=True))
+        if sys.argv[4] == "fenced":
+            put_up_fences(int(sys.argv[2]), memory_bytes)
     except OSError as error:
         control.sendall(framed({"error": str(error)}))
         return
     control.sendall(framed({"ready": True}))
     serve(control, runner)
+
+
+def put_up_fences(parent: int, memory_bytes: int) -> None:
+    fences.die_with(parent)
+    fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)
+    fences.hide_memory()
+    fences.restrict(None, fences.virtual_memory() + memory_bytes)
+    seccomp.install(seccomp.build_filter(may_open=True, may_talk=True))
 
 
 def serve(control: socket.socket, runner: Runner) -> None:

@@ -1,0 +1,44 @@
+"""What is loaded before a program comes: the libraries of a tier, used once and kept warm."""
+
+import gc
+import sys
+from typing import Any
+
+import encoding
+
+COMMON = (
+    "bisect calendar cmath collections collections.abc copy csv dataclasses datetime decimal enum "
+    "fractions functools heapq io itertools json math operator random re statistics string "
+    "textwrap typing unicodedata zoneinfo"
+)
+MODULES = {
+    "bare": COMMON,
+    "numpy": f"{COMMON} numpy numpy.fft numpy.linalg numpy.random numpy.ma",
+    "pandas": f"{COMMON} numpy numpy.fft numpy.linalg numpy.random numpy.ma pandas "
+    "pandas.io.formats.format pandas.io.formats.csvs pandas.io.formats.html pandas.core.strings",
+}
+
+
+def load_tier(tier: str) -> encoding.Encoder:
+    """Imports the tier's libraries and uses them once, so that children find everything warm."""
+    # pandas would store strings in pyarrow, which starts threads; a fork must have none.
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    for name in MODULES[tier].split():
+        __import__(name)
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    encoder = encoding.Encoder(numpy, pandas)
+    if pandas is not None:
+        namespace: dict[str, Any] = {"pd": pandas}
+        exec(
+            "f = pd.DataFrame({'k': ['a', 'b', 'a'], 'v': [1, 2, 3]})\n"
+            "g = f.merge(f.groupby('k').v.agg(['sum', 'mean']).reset_index())\n"
+            "g = g.sort_values('v').pivot_table(index='k', values='v')\n"
+            "str(g)\n",
+            namespace,
+        )
+        encoder.encode(namespace["g"])
+    else:
+        encoder.encode([1, 2.0, "three"])
+    gc.collect()
+    gc.freeze()
+    return encoder

@@ -1,0 +1,35 @@
+"""What a reader must know before believing a number: said on every tab, and beside the run."""
+
+from codelutra.config import UNSAFE
+from pages.format import count, text
+from pages.run_view import RunRow
+from storage.lock import Worker
+
+
+def banner(worker: Worker | None) -> str:
+    """Above the tabs, for as long as programs run without a sandbox here."""
+    if worker is None or not worker.is_unfenced:
+        return ""
+    return (
+        '<div class="note bad" role="alert" id="unfenced"><b>Programs run without a sandbox here.'
+        f"</b> This machine has none and the worker was started with {text(UNSAFE)}: a program "
+        "that a model wrote can read, change and delete whatever its user can, and can forge a "
+        "verdict.</div>"
+    )
+
+
+def caveats(run: RunRow) -> str:
+    """Beside a run's numbers, whatever the worker does now."""
+    notes = []
+    if run.is_unfenced:
+        notes.append(
+            "<b>Executed without a sandbox.</b> Programs of this run could have forged their "
+            f"verdicts ({text(UNSAFE)})."
+        )
+    if run.num_weak:
+        of_all = f"{count(run.num_weak)} of {count(run.num_tasks)}"
+        notes.append(
+            f"<b>{of_all} tasks have a weak proof.</b> Their tests cannot be taken apart from the "
+            "program: it runs beside them and could forge a pass."
+        )
+    return "".join(f'<div class="note warn">{note}</div>' for note in notes)

@@ -1,0 +1,15 @@
+"""What a program printed, and how far a run's verdicts can be trusted."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.add_column("sample", sa.Column("output", sa.Text(), nullable=False, server_default=""))
+    op.add_column(
+        "run", sa.Column("is_unfenced", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.add_column("run", sa.Column("num_weak", sa.Integer(), nullable=False, server_default="0"))
