@@ -155,10 +155,10 @@ class RunRows:
             )
 
     def report(self, iteration: int, phase: str, done: int, total: int) -> None:
-        """Kept at most twice a second, and always at a phase's start and end."""
+        """Kept at most twice a second, and always at the start and end of what is counted."""
         is_new = self._reported != (iteration, phase)
         now = time.monotonic()
-        if not is_new and done < total and now - self._reported_at < REPORT_S:
+        if not is_new and 0 < done < total and now - self._reported_at < REPORT_S:
             return
         with db.open_session() as session:
             recording.set_progress(

@@ -5,6 +5,8 @@ from pages.format import count, text
 from pages.run_view import RunRow
 from storage.lock import Worker
 
+OPTION = f'<code class="option">{text(UNSAFE)}</code>'
+
 
 def banner(worker: Worker | None) -> str:
     """Above the tabs, for as long as programs run without a sandbox here."""
@@ -12,7 +14,7 @@ def banner(worker: Worker | None) -> str:
         return ""
     return (
         '<div class="note bad" role="alert" id="unfenced"><b>Programs run without a sandbox here.'
-        f"</b> This machine has none and the worker was started with {text(UNSAFE)}: a program "
+        f"</b> This machine has none and the worker was started with {OPTION}: a program "
         "that a model wrote can read, change and delete whatever its user can, and can forge a "
         "verdict.</div>"
     )
@@ -24,7 +26,7 @@ def caveats(run: RunRow) -> str:
     if run.is_unfenced:
         notes.append(
             "<b>Executed without a sandbox.</b> Programs of this run could have forged their "
-            f"verdicts ({text(UNSAFE)})."
+            f"verdicts ({OPTION})."
         )
     if run.num_weak:
         of_all = f"{count(run.num_weak)} of {count(run.num_tasks)}"

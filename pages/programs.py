@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pages.format import VERDICTS, duration, text
+from pages.format import VERDICTS, text
 from storage.models import Sample
 
 EMPTY = '<p class="faint">No program is graded yet.</p>'
@@ -26,7 +26,7 @@ def _program(sample: Sample) -> str:
         printed = f'<div class="label">printed</div><pre>{text(sample.output)}</pre>'
     return (
         f"<li>{verdict(sample.verdict)} <code>{text(sample.task_id)}</code> "
-        f'<span class="faint">{duration(sample.seconds)} of CPU</span>'
+        f'<span class="faint">{sample.seconds:.3f} s of CPU time</span>'
         f"{FLAKY if sample.flaky else ''}"
         f'<div class="why">{text(sample.detail)}</div>'
         f"<pre>{text(sample.completion.strip())}</pre>{printed}</li>"

@@ -20,6 +20,7 @@ from storage.models import (
     TrainingStep,
 )
 
+SAMPLES_A_TASK = 20  # read for one that is shown
 HARNESS_ERROR = "harness_error"  # the one verdict that is no label and in no share
 
 
@@ -139,16 +140,17 @@ def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
 
 
 def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
-    """Of the newest iteration that has any: the samples drawn last, newest first."""
+    """Of the newest iteration that has any: the samples drawn last, one a task, newest first."""
     for iteration in reversed(iterations(session, run_id=run_id)):
         query = (
             select(Sample)
             .where(Sample.iteration_id == iteration.id, col(Sample.verdict).is_not(None))
             .order_by(col(Sample.id).desc())
-            .limit(limit)
+            .limit(limit * SAMPLES_A_TASK)
         )
-        if found := session.exec(query).all():
-            return found
+        by_task = {sample.task_id: sample for sample in reversed(session.exec(query).all())}
+        if by_task:
+            return list(reversed(by_task.values()))[:limit]
     return []
 
 
