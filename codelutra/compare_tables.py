@@ -38,6 +38,8 @@ def sizes_difference(expected: Table, got: Table) -> str | None:
     if len(expected.rows) == len(got.rows):
         return None
     sizes = f"expected {count(len(expected.rows), 'row')}, got {len(got.rows):,}"
+    if not got.rows:
+        return f"{sizes}: {show_row(expected.rows[0])} is missing"
     left, right = Counter(map(rough, expected.rows)), Counter(map(rough, got.rows))
     missing, extra = left - right, right - left
     for row in expected.rows:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlglot
+from sqlglot import TokenType
 from sqlglot.errors import SqlglotError
 
 from codelutra import asserts
@@ -186,9 +187,17 @@ def is_ordered(gold: str) -> bool:
     if "order" not in gold.lower():
         return False
     try:
-        return sqlglot.parse_one(gold, read="sqlite").args.get("order") is not None
-    except SqlglotError:  # it rejects some valid SQLite
+        tokens = sqlglot.tokenize(gold, read="sqlite")
+    except SqlglotError:  # of SQLite's own syntax, say an open comment at the end
         return re.search(r"\border\s+by\b[^)]*$", gold, re.IGNORECASE) is not None
+    depth = 0
+    for token in tokens:
+        kind = token.token_type
+        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        is_bare_word = kind is TokenType.VAR and token.text.upper() == "ORDER"  # BY comes later
+        if depth == 0 and (kind is TokenType.ORDER_BY or is_bare_word):
+            return True
+    return False
 
 
 def one_line(text: str) -> str:

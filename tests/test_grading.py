@@ -77,7 +77,10 @@ def test_a_task_says_whose_rules_count(match: Any, kinds: list[str]) -> None:
         ("SELECT * FROM (SELECT a FROM t ORDER BY a)", False),
         ("SELECT rank() OVER (ORDER BY a) FROM t", False),
         ("SELECT 'order by' FROM t", False),
-        ("SELECT ( ORDER BY a", True),
+        ("SELECT a FROM t ORDER /* by name */ BY a", True),
+        ("SELECT a FROM t ORDER BY a /* open", True),
+        ('SELECT "order" FROM t', False),
+        ("SELECT [order by] FROM t", False),
     ],
 )
 def test_only_the_outermost_order_by_counts(gold: str, ordered: bool) -> None:

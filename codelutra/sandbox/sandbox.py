@@ -2,10 +2,12 @@
 
 import itertools
 import logging
+import operator
 import os
 import queue
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,7 +22,8 @@ from codelutra.sandbox.sql_runner import SqlRunner
 from codelutra.sandbox.unfenced_runner import UnfencedRunner
 
 STOP_POLL_S = 0.1
-MAX_QUERIES = 16  # given to a SQL worker at once
+AT_ONCE = {"sql": 64, "python": 8}  # programs a thread takes
+TELL_S = 0.05  # between two reports of progress
 SHARES = 4  # a thread takes at most this fraction of its share: the last ones end together
 Runner = PythonRunner | SqlRunner | UnfencedRunner
 ATTEMPTS = 2  # a program whose server died is tried once more, on a fresh server
@@ -207,7 +210,8 @@ class Batch:
 
     def __init__(self, programs: Sequence[Program], threads: int) -> None:
         # One kind after the other: a server that is not waiting in between stays warm.
-        self._left = deque(sorted(enumerate(programs), key=lambda job: kind_of(job[1])))
+        jobs = ((kind_of(program), place, program) for place, program in enumerate(programs))
+        self._left = deque(sorted(jobs, key=operator.itemgetter(0, 1)))
         self._threads = threads
         self._taking = threading.Lock()
         self.results: dict[int, ExecutionResult] = {}
@@ -216,12 +220,15 @@ class Batch:
 
     def work(self, slot: Slot) -> None:
         """One thread: takes programs until none is left."""
+        told_at = time.monotonic()
         try:
             while (jobs := self._take()) and not self.stop.is_set():
                 results = slot.run([program for _, program in jobs])
                 for (place, _), result in zip(jobs, results, strict=True):
                     self.results[place] = result
-                self.events.put("done")
+                    if time.monotonic() - told_at > TELL_S:
+                        self.events.put("done")
+                        told_at = time.monotonic()
         except Stopped:
             return
         except BaseException:
@@ -231,15 +238,14 @@ class Batch:
             self.events.put("left")
 
     def _take(self) -> list[tuple[int, Program]]:
-        """The next programs of one kind: queries by the dozen, others one by one."""
+        """The next programs of one kind."""
         with self._taking:
             share = len(self._left) // (SHARES * self._threads)
-            size = max(1, min(MAX_QUERIES, share))
+            kind = self._left[0][0] if self._left else ""
+            size = max(1, min(AT_ONCE["sql" if kind == "sql" else "python"], share))
             jobs: list[tuple[int, Program]] = []
-            while self._left and len(jobs) < size:
-                if jobs and not jobs[0][1].kind == self._left[0][1].kind == "sql":
-                    break
-                jobs.append(self._left.popleft())
+            while self._left and self._left[0][0] == kind and len(jobs) < size:
+                jobs.append(self._left.popleft()[1:])
             return jobs
 
     def follow(
@@ -255,5 +261,5 @@ class Batch:
                 continue
             if event == "left":
                 threads -= 1
-            elif on_done is not None:
+            if on_done is not None:
                 on_done(len(self.results))

@@ -17,6 +17,7 @@ from codelutra.sandbox.process import ServerDied, ServerProcess, cannot_start
 from codelutra.sandbox.result import ExecutionResult, Program
 
 START_TIMEOUT_S = 60.0
+MAX_MESSAGE = 256 << 20  # bytes; one answer is at most 4 MiB
 WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
 SOON_MS = 50.0  # most answers are there by then: only later anybody looks at the clocks
 CPU_GRACE_S = 0.25  # the worker stops itself; this much later it is killed
@@ -57,13 +58,14 @@ class SqlRunner:
         Which of several it was is then not known: they are to be run alone. Raises ServerDied
         when the worker is lost.
         """
-        self._outgoing += b"".join(map(self._job, programs))
-        for unanswered in range(len(programs), 0, -1):
+        self._outgoing += self._job(programs)
+        unanswered = len(programs)
+        while unanswered:
             cpu_before = self.process.cpu_seconds()
             ends_at = time.monotonic() + self.config.timeout_s * WALL_FACTOR
             cpu_ends_at = cpu_before + self.config.timeout_s + CPU_GRACE_S
             try:
-                reply = self._read(ends_at, cpu_ends_at)
+                message = self._read(ends_at, cpu_ends_at)
             except Overrun as overrun:
                 used = self.process.cpu_seconds() - cpu_before
                 self.close()
@@ -72,18 +74,17 @@ class SqlRunner:
                 return
             except OSError as error:
                 raise ServerDied(f"the SQL worker is gone: {error}") from None
-            value = None
-            if reply["outcome"] == "ok":
-                convert = as_row if reply["has_bytes"] else tuple
-                value = Table(reply["columns"], list(map(convert, reply["rows"])))
-            yield ExecutionResult(reply["outcome"], value, reply["detail"], reply["cpu_s"])
+            convert = as_row if message["has_bytes"] else tuple
+            for outcome, detail, cpu_s, columns, rows in message["answers"]:
+                value = Table(columns, list(map(convert, rows))) if outcome == "ok" else None
+                unanswered -= 1
+                yield ExecutionResult(outcome, value, detail, cpu_s)
 
-    def _job(self, program: Program) -> bytes:
+    def _job(self, programs: Sequence[Program]) -> bytes:
         job = {
-            "database": program.database,
-            "sql": program.source,
             "cpu_s": self.config.timeout_s,
             "max_rows": self.config.max_rows,
+            "queries": [(program.database, program.source) for program in programs],
         }
         payload = json.dumps(job).encode("ascii")
         return len(payload).to_bytes(8, "big") + payload
@@ -100,6 +101,8 @@ class SqlRunner:
         starved, wait_ms = None, SOON_MS
         while True:
             size = 8 + int.from_bytes(self._incoming[:8], "big")
+            if size > MAX_MESSAGE:
+                raise ServerDied("the SQL worker sends nonsense")
             if 8 <= size <= len(self._incoming):
                 message = json.loads(self._incoming[8:size])
                 del self._incoming[:size]

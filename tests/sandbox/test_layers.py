@@ -55,7 +55,7 @@ LAYERS = {
     "clock": Layer("sql_server.py", "if self.clock.was_read:", "if False:"),
     "single_statement": Layer("sql_server.py", "if problem := unfit(sql):", 'if problem := "":'),
     "progress": Layer("sql_server.py", "time.process_time() > self.deadline", "False"),
-    "rows": Layer("sql_server.py", "if rows.number > job", "if False and job"),
+    "rows": Layer("sql_server.py", "if len(rows) > max_rows:", "if False:"),
     "sql_seccomp": Layer(
         "sql_server.py", "seccomp.install(seccomp.build_filter(may_open=True, may_talk=True))"
     ),

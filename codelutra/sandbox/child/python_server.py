@@ -115,11 +115,9 @@ def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(control, select.POLLIN)
+    left = min(limits.values())  # sooner it cannot reach one
     try:
         while True:
-            cpu_left = limits["cpu_s"] - fences.cpu_seconds(child)
-            wall_left = ends_at + fences.starved_seconds(child) - time.monotonic()
-            left = min(cpu_left, wall_left)
             if left <= 0:
                 return True
             ready = {fd for fd, _ in poll.poll(max(10, left * 1000))}
@@ -129,6 +127,9 @@ def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
                 kill_group(child)
                 kill_strays(0)
                 os._exit(0)
+            cpu_left = limits["cpu_s"] - fences.cpu_seconds(child)
+            wall_left = ends_at + fences.starved_seconds(child) - time.monotonic()
+            left = min(cpu_left, wall_left)
     finally:
         os.close(pidfd)
 

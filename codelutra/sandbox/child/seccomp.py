@@ -6,6 +6,7 @@ is not listed fails with EPERM; a foreign architecture (x32 as well) ends the pr
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -22,7 +23,11 @@ X32_BIT = 0x40000000
 WRITE_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
 F_SETFL, F_DUPFD_CLOEXEC = 4, 1030  # fcntl: up to F_SETFL only flags and copies, beyond it leases
 # and owners, by which the kernel sends any signal to any process of the user
+HIT, MISS = -1, -2  # jumps of a search, to be resolved
+Instruction = tuple[int, int, int, int]  # code, jump if so, jump if not, operand
 CLONE3 = 435  # everywhere; ENOSYS makes the C library fall back to clone, which is denied
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -100,12 +105,7 @@ def build_filter(may_open: bool, may_talk: bool) -> bytes:
         (JUMP_AT_LEAST, 0, 1, X32_BIT),
         (RETURN, 0, 0, KILL),
     ]
-    for first, last in ranges(calls):
-        program += [
-            (JUMP_AT_LEAST, 0, 2, first),
-            (JUMP_ABOVE, 1, 0, last),
-            (RETURN, 0, 0, ALLOW),
-        ]
+    program += allow(ranges(calls))
     program += [(JUMP_EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]
     program += [  # prlimit64 on the process itself only (pid 0)
         (JUMP_EQUAL, 0, 3, machine.prlimit64),
@@ -133,6 +133,30 @@ def build_filter(may_open: bool, may_talk: bool) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
+def allow(runs: list[tuple[int, int]]) -> list[Instruction]:
+    """Allows the loaded number when it is in one of `runs`, else goes on behind.
+
+    A binary search: the kernel tries a new filter on every number there is, in every child.
+    """
+    steps = search(runs)
+    targets = {HIT: len(steps), MISS: len(steps) + 1}
+    program = []
+    for place, (code, yes, no, operand) in enumerate(steps, 1):
+        yes, no = (targets[jump] - place if jump in targets else jump for jump in (yes, no))
+        program.append((code, yes, no, operand))
+    return [*program, (RETURN, 0, 0, ALLOW)]
+
+
+def search(runs: list[tuple[int, int]]) -> list[Instruction]:
+    """Jumps are to HIT, to MISS, or over so many instructions."""
+    if len(runs) == 1:
+        first, last = runs[0]
+        return [(JUMP_AT_LEAST, 0, MISS, first), (JUMP_ABOVE, MISS, HIT, last)]
+    half = len(runs) // 2
+    below, above = search(runs[:half]), search(runs[half:])
+    return [(JUMP_AT_LEAST, len(below), 0, runs[half][0]), *below, *above]
+
+
 def ranges(numbers: set[int]) -> list[tuple[int, int]]:
     """The numbers as runs, first and last included."""
     runs: list[tuple[int, int]] = []
@@ -144,17 +168,23 @@ def ranges(numbers: set[int]) -> list[tuple[int, int]]:
     return runs
 
 
+@functools.cache
+def header_of(program: bytes) -> tuple[bytes, object]:
+    """What the kernel reads, and the memory that it points to; made once, before the forks."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    return struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)), instructions
+
+
 def install(program: bytes) -> None:
     """For good, for this process. Needs PR_SET_NO_NEW_PRIVS."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    instructions = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
-    if libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), header, 0, 0) != 0:
+    header, _ = header_of(program)
+    if _libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), header, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel offers no seccomp filter")
 
 
 def probe(program: bytes) -> None:
     """Installs the filter in a throw-away child; OSError when that does not work here."""
+    header_of(program)
     child = os.fork()
     if child == 0:
         try:

@@ -2,8 +2,9 @@
 
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
 CONTROL_FD PARENT_PID MEMORY_MB fenced|unfenced`. Each message on the socket is a length and JSON:
-{database, sql, cpu_s, max_rows} in, {outcome, detail, cpu_s, columns, rows, has_bytes} out. It
-cannot stop one long opcode: the trusted side kills it.
+{cpu_s, max_rows, queries: [[database, sql], ...]} in; out, as soon as there are some answers,
+{has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the order of the queries.
+It cannot stop one long opcode: the trusted side kills it.
 """
 
 import itertools
@@ -27,6 +28,7 @@ from sql_text import line_of, schema_change, unfit
 del sys.path[0]
 
 MAX_RESULT_BYTES = 4 << 20
+TOO_LARGE = f"result larger than {MAX_RESULT_BYTES >> 20} MiB"
 MAX_CONNECTIONS = 16
 ROWS_AT_ONCE = 64
 FLUSH_S = 0.002  # waking the other side costs more than a light query
@@ -51,7 +53,8 @@ LIMITS = {
 }
 SYNTAX = re.compile(r"syntax error|incomplete input|unrecognized token", re.IGNORECASE)
 
-Reply = dict[str, Any]
+Answer = tuple[str, str, float, int, list[Any]]  # outcome, detail, CPU seconds, columns, rows
+NO_ROWS: list[Any] = []
 
 
 class Clock(apsw.VFS):
@@ -81,50 +84,33 @@ class Refused(Exception):
         self.outcome = outcome
 
 
-class Rows:
-    """An answer's rows as the inside of a JSON list, encoded some at a time."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.number = self.size = 0  # rows; characters of JSON
-        self.has_bytes = False
-        self._encode = json.JSONEncoder(separators=(",", ":"), default=self._hex).encode
-
-    def add(self, rows: list[Any]) -> None:
-        self.parts.append(self._encode(rows)[1:-1])
-        self.number += len(rows)
-        self.size += len(self.parts[-1])
-
-    def _hex(self, cell: bytes) -> dict[str, str]:
-        self.has_bytes = True
-        return {"hex": cell.hex()}
-
-
 class Runner:
     def __init__(self) -> None:
         self.clock = Clock()
         self.connections: dict[tuple[str, int, int], apsw.Connection] = {}
+        self.looked_up: dict[str, apsw.Connection] = {}  # since the last message
         self.deadline = 0.0
         self.denied = ""
 
-    def run(self, job: dict[str, Any]) -> Reply:
+    def run(self, database: str, sql: str, cpu_s: float, max_rows: int) -> Answer:
         started = time.process_time()
+        self.deadline, columns, rows = started + cpu_s, 0, NO_ROWS
+        outcome, detail = "ok", ""
         try:
-            reply = self._run(job, started + job["cpu_s"])
+            columns, rows = self._run(database, sql, max_rows)
         except Refused as refusal:
-            reply = {"outcome": refusal.outcome, "detail": str(refusal)}
+            outcome, detail = refusal.outcome, str(refusal)
         except apsw.Error as error:
-            reply = self._classify(error, job["cpu_s"], job["sql"])
+            outcome, detail = self._classify(error, cpu_s, sql)
         except (ValueError, MemoryError) as error:  # a null byte; text that is no UTF-8
-            reply = failure("runtime_error", f"{type(error).__name__}: {error}")
-        return reply | {"cpu_s": time.process_time() - started}
+            outcome, detail = "runtime_error", f"{type(error).__name__}: {error}"
+        return outcome, detail, time.process_time() - started, columns, rows
 
-    def _run(self, job: dict[str, Any], deadline: float) -> Reply:
-        sql = job["sql"]
-        connection = self._connection(job["database"])
+    def _run(self, database: str, sql: str, max_rows: int) -> tuple[int, list[Any]]:
+        connection = self._connection(database)
         if problem := unfit(sql):
             raise Refused("runtime_error", problem)
-        self.deadline, self.denied, self.clock.was_read = deadline, "", False
+        self.denied, self.clock.was_read = "", False
         cursor = connection.cursor()
         widths: list[int] = []
 
@@ -136,41 +122,40 @@ class Runner:
 
         cursor.exec_trace = note_width  # a query without rows has no description afterwards
         cursor.execute(sql)
-        rows = Rows()
-        while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
-            rows.add(some)
-            if rows.number > job["max_rows"]:
-                cursor.close(True)
-                raise Refused("runtime_error", f"more than {job['max_rows']} rows")
-            if rows.size > MAX_RESULT_BYTES:
-                cursor.close(True)
-                raise Refused("runtime_error", f"result larger than {MAX_RESULT_BYTES >> 20} MiB")
+        rows = list(itertools.islice(cursor, ROWS_AT_ONCE))
+        some, size = rows, 0
+        while len(some) == ROWS_AT_ONCE:  # there may be more
+            some = list(itertools.islice(cursor, ROWS_AT_ONCE))
+            rows += some
+            size += sum(len(cell) for row in some for cell in row if type(cell) in (str, bytes))
+            if len(rows) > max_rows or size > MAX_RESULT_BYTES:
+                break
+        if len(rows) > max_rows:
+            raise Refused("runtime_error", f"more than {max_rows} rows")
+        if size > MAX_RESULT_BYTES:
+            raise Refused("runtime_error", TOO_LARGE)
         if self.clock.was_read:
             raise Refused("forbidden", "reads the clock ('now'): not the same answer twice")
-        return {
-            "outcome": "ok",
-            "detail": "",
-            "columns": widths[0],
-            "has_bytes": rows.has_bytes,
-            "rows": rows,
-        }
+        return widths[0], rows
 
-    def _classify(self, error: apsw.Error, cpu_s: float, sql: str) -> Reply:
+    def _classify(self, error: apsw.Error, cpu_s: float, sql: str) -> tuple[str, str]:
         message = str(error) + line_of(error, sql)
         if isinstance(error, apsw.InterruptError):
-            return failure("timeout", f"used more than {cpu_s:g} s of CPU time")
+            return ("timeout", f"used more than {cpu_s:g} s of CPU time")
         if self.denied:
-            return failure("forbidden", f"{schema_change(sql) or self.denied} is not allowed")
+            return ("forbidden", f"{schema_change(sql) or self.denied} is not allowed")
         if isinstance(error, apsw.NoMemError):
-            return failure("runtime_error", "MemoryError: out of memory")
+            return ("runtime_error", "MemoryError: out of memory")
         if isinstance(error, apsw.TooBigError):
-            return failure("runtime_error", too_big(sql))
+            return ("runtime_error", too_big(sql))
         if isinstance(error, apsw.SQLError) and SYNTAX.search(message):
-            return failure("syntax_error", message)
-        return failure("runtime_error", message)
+            return ("syntax_error", message)
+        return ("runtime_error", message)
 
     def _connection(self, database: str) -> apsw.Connection:
         """The kept connection of this very file (path, size, time of change)."""
+        if database in self.looked_up:
+            return self.looked_up[database]
         try:
             stat = os.stat(database)
         except OSError as error:
@@ -179,10 +164,12 @@ class Runner:
         if key not in self.connections:
             if len(self.connections) >= MAX_CONNECTIONS:
                 self.connections.pop(next(iter(self.connections))).close()
+                self.looked_up.clear()
             try:
                 self.connections[key] = self._open(database)
             except apsw.Error as error:
                 raise Refused("harness_error", f"database {database}: {error}") from None
+        self.looked_up[database] = self.connections[key]
         return self.connections[key]
 
     def _open(self, database: str) -> apsw.Connection:
@@ -215,10 +202,6 @@ class Runner:
         return apsw.SQLITE_DENY
 
 
-def failure(outcome: str, detail: str) -> Reply:
-    return {"outcome": outcome, "detail": detail}
-
-
 def too_big(sql: str) -> str:
     """SQLite says of both that a string is too big."""
     if len(sql.encode(errors="replace")) > LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH]:
@@ -235,9 +218,9 @@ def main() -> None:
         if sys.argv[4] == "fenced":
             put_up_fences(int(sys.argv[2]), memory_bytes)
     except OSError as error:
-        control.sendall(framed({"error": str(error)}))
+        control.sendall(with_length(json.dumps({"error": str(error)}).encode()))
         return
-    control.sendall(framed({"ready": True}))
+    control.sendall(with_length(b'{"ready": true}'))
     serve(control, runner)
 
 
@@ -250,32 +233,58 @@ def put_up_fences(parent: int, memory_bytes: int) -> None:
 
 
 def serve(control: socket.socket, runner: Runner) -> None:
-    """Answers until the parent is gone; an answer waits FLUSH_S for others, and for one job."""
-    jobs, answers, flushed_at = bytearray(), bytearray(), 0.0
+    """Answers until the parent is gone; an answer waits FLUSH_S for others, and for one query."""
+    received = bytearray()
     while True:
-        size = 8 + int.from_bytes(jobs[:8], "big")
-        has_job = 8 <= size <= len(jobs)
-        if answers and (not has_job or time.monotonic() - flushed_at > FLUSH_S):
-            control.sendall(answers)
-            answers.clear()
-            flushed_at = time.monotonic()
-        if has_job:
-            job = json.loads(jobs[8:size])
-            del jobs[:size]
-            answers += framed(runner.run(job))
+        size = 8 + int.from_bytes(received[:8], "big")
+        if 8 <= size <= len(received):
+            job = json.loads(received[8:size])
+            del received[:size]
+            work(control, runner, job)
         elif part := control.recv(1 << 18):
-            jobs += part
+            received += part
         else:
             return
 
 
-def framed(message: dict[str, Any]) -> bytes:
-    rows = message.pop("rows", None)
-    text = json.dumps(message, separators=(",", ":"))
-    if rows is not None:
-        text = f'{text[:-1]},"rows":[{",".join(rows.parts)}]}}'
-    payload = text.encode("ascii")
+def work(control: socket.socket, runner: Runner, job: dict[str, Any]) -> None:
+    cpu_s, max_rows = job["cpu_s"], job["max_rows"]
+    answers: list[Answer] = []
+    flushed_at = time.monotonic()
+    runner.looked_up.clear()
+    for database, sql in job["queries"]:
+        if answers and time.monotonic() - flushed_at > FLUSH_S:
+            control.sendall(framed(answers))
+            answers.clear()
+            flushed_at = time.monotonic()
+        answers.append(runner.run(database, sql, cpu_s, max_rows))
+    control.sendall(framed(answers))
+
+
+def framed(answers: list[Answer]) -> bytes:
+    payload = message_of(answers)
+    if len(payload) > MAX_RESULT_BYTES:
+        for place, (_, _, cpu_s, columns, _) in enumerate(answers):
+            if len(message_of(answers[place : place + 1])) > MAX_RESULT_BYTES:
+                answers[place] = "runtime_error", TOO_LARGE, cpu_s, columns, NO_ROWS
+        payload = message_of(answers)
+    return with_length(payload)
+
+
+def with_length(payload: bytes) -> bytes:
     return len(payload).to_bytes(8, "big") + payload
+
+
+def message_of(answers: list[Answer]) -> bytes:
+    has_bytes = False
+
+    def as_hex(cell: bytes) -> dict[str, str]:
+        nonlocal has_bytes
+        has_bytes = True
+        return {"hex": cell.hex()}
+
+    text = json.dumps(answers, separators=(",", ":"), default=as_hex)
+    return f'{{"has_bytes":{str(has_bytes).lower()},"answers":{text}}}'.encode("ascii")
 
 
 if __name__ == "__main__":
