@@ -15,6 +15,8 @@ from codelutra import __version__
 from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 
+WEAK_PROOF = "weak proof: the tests of {} tasks run beside the program, which could forge a pass"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -162,9 +164,7 @@ def _print_table(summary: dict[str, Any]) -> None:
     if summary["run"]["is_unfenced"]:
         print(f"{UNSAFE}: programs ran WITHOUT a sandbox, verdicts could have been forged")
     if weak := summary["run"]["num_weak"]:
-        print(
-            f"weak proof: the tests of {weak} tasks run beside the program, which could forge one"
-        )
+        print(WEAK_PROOF.format(weak))
     print("iteration  held-out pass@1 [95 % interval]     n  syntax errors  pairs  seconds")
     rows = [{"iteration": 0, "heldout": summary["base"]}, *summary["iterations"]]
     for row in rows:
@@ -190,11 +190,7 @@ def _judge(options: argparse.Namespace) -> int:
     shown = ", ".join(f"{number:,} {kind}" for kind, number in counts.most_common())
     print(f"{counts.total():,} rows judged: {shown}", file=sys.stderr)
     if weak := sum(map(weak_proof, tasks.values())):
-        print(
-            f"weak proof: the tests of {weak} of {len(tasks)} tasks run beside the program, which "
-            "could forge a pass",
-            file=sys.stderr,
-        )
+        print(WEAK_PROOF.format(weak), file=sys.stderr)
     return 2 if broken else 0
 
 

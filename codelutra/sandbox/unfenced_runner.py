@@ -100,11 +100,10 @@ class UnfencedRunner:
             kill_group(self._child)
 
     def close(self) -> None:
-        """Nothing outlives a program here but what it left on purpose."""
+        """Nothing outlives a program but what left its process group on purpose."""
 
 
 def kill_group(child: subprocess.Popen[bytes]) -> None:
-    if child.returncode is None:
-        for kill in (os.killpg, os.kill):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                kill(child.pid, signal.SIGKILL)
+    """It leads a group of its own; also ends what it started and left there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
