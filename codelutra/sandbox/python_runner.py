@@ -1,13 +1,13 @@
 """Trusted side of the Python sandbox: hands a program to a fork server, reads what came back."""
 
-import json
+import marshal
 import select
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
@@ -20,7 +20,8 @@ WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
 # The server ends a program itself, and allows for time without a core; only a hung server is left.
 HUNG_FACTOR, HUNG_S = 20, 60.0
 MAX_STREAM = MAX_BYTES + 64
-MAX_REPORT = 1 << 16  # 4 KiB printed are at most 6 bytes of JSON each
+MAX_REPORT = 1 << 16
+LIMITS, REPORT = struct.Struct("=dd"), struct.Struct("=id?")  # as in `child/python_server.py`
 PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
 
 
@@ -32,9 +33,9 @@ def tier_of(program: Program) -> str:
     return "numpy" if "numpy" in text else "bare"
 
 
-def request_of(program: Program, config: SandboxConfig) -> dict[str, object]:
+def request_of(program: Program, config: SandboxConfig) -> bytes:
     """All that the program's process is told at first; calls follow one by one, `tests` never."""
-    return {
+    request = {
         "cpu_s": config.timeout_s,
         "memory_mb": config.memory_mb,
         "setup": program.setup,
@@ -42,6 +43,7 @@ def request_of(program: Program, config: SandboxConfig) -> dict[str, object]:
         "answer": program.answer,
         "has_calls": bool(program.calls),
     }
+    return marshal.dumps(request)  # read by the same Python
 
 
 @dataclass
@@ -87,23 +89,21 @@ class PythonRunner:
     def wait_ready(self) -> None:
         """Raises SandboxError when the tier's libraries do not load."""
         message = self._receive(START_TIMEOUT_S)
-        if "error" in message:
-            raise SandboxError(cannot_start(f"Python sandbox ({self.tier})", message["error"]))
+        if message[:1] == b"E":
+            raise SandboxError(cannot_start(f"Python sandbox ({self.tier})", message[1:].decode()))
 
     def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
         """Raises ServerDied when the fork server is lost."""
         yield from map(self._run, programs)
 
     def _run(self, program: Program) -> ExecutionResult:
-        limits = {"cpu_s": self.config.timeout_s, "wall_s": self._wall_s()}
         try:
-            self.process.control.send(json.dumps(limits).encode())
+            self.process.control.send(LIMITS.pack(self.config.timeout_s, self._wall_s()))
         except OSError as error:
             raise ServerDied(f"the fork server is gone: {error}") from None
         assert self._next is not None, "wait_ready comes first"
         with self._next as child:
-            request = json.dumps(request_of(program, self.config)).encode("ascii")
-            tell(child, request, self._hung_s())
+            tell(child, request_of(program, self.config), self._hung_s())
             job = self._collect(child, program.calls)
             result = interpret(job, self.config.timeout_s, len(program.calls))
             return replace(result, output=job.output)
@@ -141,9 +141,10 @@ class PythonRunner:
             if control.fileno() in ready:
                 report = self._receive(HUNG_S)
                 read_available(ours, stream)
-                return Job(bytes(stream), **report)
+                status, cpu_s, timed_out = REPORT.unpack_from(report)
+                return Job(bytes(stream), status, cpu_s, timed_out, report[REPORT.size :].decode())
 
-    def _receive(self, timeout_s: float) -> dict[str, Any]:
+    def _receive(self, timeout_s: float) -> bytes:
         """A message of the server, and the next child where it sends one."""
         self.process.control.settimeout(timeout_s)
         try:
@@ -154,7 +155,7 @@ class PythonRunner:
             raise ServerDied("the fork server ended")
         if fds:
             self._next = socket.socket(fileno=fds[0])
-        return json.loads(message)  # type: ignore[no-any-return]
+        return message
 
     def hang_up(self) -> None:
         self.process.hang_up()

@@ -7,6 +7,7 @@ where those fail.
 import os
 import shutil
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,8 +165,10 @@ def test_without_a_clean_environment_a_token_is_read(
 def test_without_closed_descriptors_a_program_makes_the_servers_report(
     without: Callable[..., None],
 ) -> None:
-    forged = 'b\'{"status": -9, "cpu_s": 0, "timed_out": false, "output": "forged"}\''
-    source = f"import os\nfor fd in range(4, 99):\n try: os.write(fd, {forged})\n except OSError: 0"
+    forged = struct.pack("=id?", -9, 0.0, False) + b"forged"
+    source = (
+        f"import os\nfor fd in range(4, 99):\n try: os.write(fd, {forged!r})\n except OSError: 0"
+    )
     program = Program("python", source)
     with Sandbox(CONFIG) as sandbox:
         assert sandbox.execute([program])[0].output == ""

@@ -226,3 +226,15 @@ def test_without_seccomp_nothing_runs(
         pytest.raises(SandboxError, match=r"does not start: .*seccomp"),
     ):
         sandbox.execute([Program(kind, "result = 1")])
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "import random\nresult = random.random()",
+        "import numpy as np\nresult = float(np.random.rand())",
+    ],
+)
+def test_chance_is_drawn_anew_for_every_program(sandbox: Sandbox, draw: str) -> None:
+    results = sandbox.execute([python(draw), python(draw + "\n")])
+    assert results[0].value != results[1].value

@@ -7,16 +7,18 @@ import signal
 import struct
 import time
 
+import libc
+
 HEADROOM = 64 << 20  # address space kept back for reporting a MemoryError, bytes
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 PR_SET_CHILD_SUBREAPER = 36
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = libc.function("prctl", ctypes.c_int, *[ctypes.c_ulong] * 4)
+_capset = libc.function("capset", ctypes.c_char_p, ctypes.c_char_p)
 
 
-def prctl(option: int, value: int = 0) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+def prctl(option: int, value: int = 0, more: int = 0) -> None:
+    _prctl(option, value, more, 0, 0)
 
 
 def die_with(parent: int) -> None:
@@ -69,8 +71,7 @@ def relax_memory() -> None:
 def drop_capabilities() -> None:
     """Root keeps its uid but no privilege: it cannot raise limits, trace or mount."""
     header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-    if _libc.capset(header, bytes(24)) != 0:
-        raise OSError(ctypes.get_errno(), "capset failed")
+    _capset(header, bytes(24))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -93,8 +94,10 @@ def starved_seconds(pid: int) -> float:
 def children() -> set[int]:
     """Processes whose parent is this one; it has one thread."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
-            return set(map(int, listed.read().split()))
+        listed = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+        numbers = os.read(listed, 1 << 16)  # `open` would touch ten times the memory
+        os.close(listed)
+        return set(map(int, numbers.split()))
     except FileNotFoundError:  # a kernel that keeps no such list
         return {int(name) for name in filter(str.isdigit, os.listdir("/proc")) if is_mine(name)}
 

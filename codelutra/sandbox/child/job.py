@@ -1,12 +1,13 @@
 """A program's process: reads its job, runs it, writes what came of it. Fences are not its business.
 
-The socket JOB_FD: in come a length and JSON {memory_mb, cpu_s, setup, source, answer, has_calls},
-out go `S` (syntax error) or `K` and `R` (answer) or `E` (error); `S`, `R` and `E` carry a length
-and a payload. With calls it asks for each by `C`, reads a length and an expression, or the end of
-the stream, and writes an `R` for each. After `K` the bytes are the program's own word.
+The socket JOB_FD: in come a length and {memory_mb, cpu_s, setup, source, answer, has_calls}, as
+`marshal` writes it; out go `S` (syntax error) or `K` and `R` (answer) or `E` (error); `S`, `R` and
+`E` carry a length and a payload. With calls it asks for each by `C`, reads a length and an
+expression, or the end of the stream, and writes an `R` for each. After `K` the bytes are the
+program's own word.
 """
 
-import json
+import marshal
 import os
 import traceback
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import encoding
 import fences
 import output
 import replay  # noqa: F401, for tests that are played here: see codelutra/asserts.py
+import tiers
 
 PROGRAM = "<program>"
 MAX_DETAIL = 300
@@ -25,7 +27,7 @@ JOB_FD = 3  # in the child: all that is open beside stdin and the file of what i
 
 def read_request() -> dict[str, Any]:
     """Waits for the job: after it, untrusted code may run."""
-    return json.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))  # type: ignore[no-any-return]
+    return marshal.loads(read_exactly(int.from_bytes(read_exactly(8), "big")))  # type: ignore[no-any-return]
 
 
 def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
@@ -44,6 +46,7 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
         write(frame(b"S", syntax_detail(error).encode()))
         leave(0)
     write(b"K")
+    tiers.draw_seeds(request["setup"] + request["source"])
     namespace: dict[str, Any] = {"__name__": "__main__"}
     answer, call, evaluate, next_call = request["answer"], "", eval, ask_call
     if request["has_calls"]:

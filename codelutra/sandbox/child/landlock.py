@@ -7,6 +7,8 @@ import stat
 import struct
 import sys
 
+import libc
+
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 ACCESS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}  # file accesses a version knows; 16 from 5 on
@@ -15,6 +17,7 @@ SYSTEM_FILES = ("/etc/localtime", "/etc/ld.so.cache", "/dev/null", "/dev/urandom
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_restrict_self = libc.function("syscall", ctypes.c_long, ctypes.c_int, ctypes.c_uint)
 
 
 def version() -> int:
@@ -64,7 +67,7 @@ def allow_reading(ruleset: int, path: str) -> None:
 
 def enter(ruleset: int) -> None:
     """For good, for this process. Needs PR_SET_NO_NEW_PRIVS."""
-    check(_libc.syscall(RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0)))
+    _restrict_self(RESTRICT_SELF, ruleset, 0)
 
 
 def check(result: int) -> int:

@@ -3,18 +3,19 @@
 Run by path with a clean environment, never imported by CodeLutra: `python python_server.py
 CONTROL_FD PARENT_PID TIER`. It never sees a program: the other side talks to the child itself.
 
-The next child is always there, behind its fences, before it has a job. Control socket: {ready}
-with the first child's socket attached, then for each job {cpu_s, wall_s} and, when its child is
-dead, {status, cpu_s, timed_out, output} with the next child's socket. Job socket: see `job.py`.
+The next child is always there, behind its fences, before it has a job. Control socket: `R` with
+the first child's socket attached, or `E` and why not; then LIMITS in for each job and, when its
+child is dead, a REPORT out with the next child's socket. Job socket: see `job.py`. After a fork
+each page is copied when it is first written to, so the less the loop does the better.
 """
 
 import contextlib
 import dataclasses
-import json
 import os
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import encoding
 import fences
+import forks  # noqa: F401, before what would add hooks
 import landlock
 import output
 import seccomp
@@ -30,6 +32,10 @@ from job import JOB_FD, PROGRAM, read_request, run_job
 from tiers import load_tier
 
 del sys.path[0]
+
+
+LIMITS = struct.Struct("=dd")  # CPU and wall seconds
+REPORT = struct.Struct("=id?")  # exit code or minus the signal, CPU seconds, timed out; then output
 
 
 def main() -> None:
@@ -43,7 +49,7 @@ def main() -> None:
         calls = seccomp.build_filter(may_open=ruleset is not None, may_talk=False)
         seccomp.probe(calls)
     except Exception as error:  # the sandbox door: the trusted side raises it
-        control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        control.send(b"E" + f"{type(error).__name__}: {error}".encode())
         return
     output.replace_streams()
     serve(control, encoder, Fence(ruleset, calls, fences.virtual_memory()))
@@ -71,25 +77,21 @@ class Child:
 def serve(control: socket.socket, encoder: encoding.Encoder, fence: Fence) -> None:
     """Runs one job after the other until the parent is gone."""
     child = fork_child(encoder, fence)
-    tell(control, {"ready": True}, child)
+    tell(control, b"R", child)
     while message := control.recv(4096):
         running, child = child, fork_child(encoder, fence)  # while that one runs, if a core is free
-        timed_out = watch(running.pid, control, json.loads(message))
+        timed_out = watch(running.pid, control, *LIMITS.unpack(message))
         kill_group(running.pid)
         _, status, usage = os.wait4(running.pid, 0)
         kill_strays(child.pid)
-        report = {
-            "status": os.waitstatus_to_exitcode(status),
-            "cpu_s": usage.ru_utime + usage.ru_stime,
-            "timed_out": timed_out,
-            "output": output.read_and_close(running.printed),
-        }
-        tell(control, report, child)
+        cpu_s = usage.ru_utime + usage.ru_stime
+        report = REPORT.pack(os.waitstatus_to_exitcode(status), cpu_s, timed_out)
+        tell(control, report + output.read_and_close(running.printed).encode(), child)
 
 
-def tell(control: socket.socket, message: dict[str, Any], child: Child) -> None:
-    with child.socket:
-        socket.send_fds(control, [json.dumps(message).encode()], [child.socket.fileno()])
+def tell(control: socket.socket, message: bytes, child: Child) -> None:
+    socket.send_fds(control, [message], [child.socket.fileno()])
+    child.socket.close()
 
 
 def fork_child(encoder: encoding.Encoder, fence: Fence) -> Child:
@@ -108,14 +110,14 @@ def fork_child(encoder: encoding.Encoder, fence: Fence) -> Child:
     return Child(pid, theirs, printed)
 
 
-def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
+def watch(child: int, control: socket.socket, cpu_s: float, wall_s: float) -> bool:
     """Waits for the child's end or a limit; True at a limit. A parent that went away ends both."""
     pidfd = os.pidfd_open(child)
-    ends_at = time.monotonic() + limits["wall_s"]
+    ends_at = time.monotonic() + wall_s
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(control, select.POLLIN)
-    left = min(limits.values())  # sooner it cannot reach one
+    left = min(cpu_s, wall_s)  # sooner it cannot reach one
     try:
         while True:
             if left <= 0:
@@ -127,7 +129,7 @@ def watch(child: int, control: socket.socket, limits: dict[str, float]) -> bool:
                 kill_group(child)
                 kill_strays(0)
                 os._exit(0)
-            cpu_left = limits["cpu_s"] - fences.cpu_seconds(child)
+            cpu_left = cpu_s - fences.cpu_seconds(child)
             wall_left = ends_at + fences.starved_seconds(child) - time.monotonic()
             left = min(cpu_left, wall_left)
     finally:

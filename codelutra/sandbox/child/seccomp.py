@@ -27,8 +27,6 @@ HIT, MISS = -1, -2  # jumps of a search, to be resolved
 Instruction = tuple[int, int, int, int]  # code, jump if so, jump if not, operand
 CLONE3 = 435  # everywhere; ENOSYS makes the C library fall back to clone, which is denied
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -169,22 +167,26 @@ def ranges(numbers: set[int]) -> list[tuple[int, int]]:
 
 
 @functools.cache
-def header_of(program: bytes) -> tuple[bytes, object]:
-    """What the kernel reads, and the memory that it points to; made once, before the forks."""
+def in_memory(program: bytes) -> tuple[int, object]:
+    """The address of what the kernel reads, and what keeps it; made once, before the forks."""
     instructions = ctypes.create_string_buffer(program, len(program))
-    return struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)), instructions
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
+    buffer = ctypes.create_string_buffer(header, len(header))
+    return ctypes.addressof(buffer), (buffer, instructions)
 
 
 def install(program: bytes) -> None:
     """For good, for this process. Needs PR_SET_NO_NEW_PRIVS."""
-    header, _ = header_of(program)
-    if _libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), header, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the kernel offers no seccomp filter")
+    address, _ = in_memory(program)
+    try:
+        fences.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, address)
+    except OSError as error:
+        raise OSError(error.errno, f"the kernel offers no seccomp filter: {error}") from None
 
 
 def probe(program: bytes) -> None:
     """Installs the filter in a throw-away child; OSError when that does not work here."""
-    header_of(program)
+    in_memory(program)
     child = os.fork()
     if child == 0:
         try:

@@ -19,6 +19,14 @@ MODULES = {
 }
 
 
+def draw_seeds(text: str) -> None:
+    """In a fork: chance is drawn anew where a program's text asks for it."""
+    if "random" in text:
+        sys.modules["random"].seed()
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed()
+
+
 def load_tier(tier: str) -> encoding.Encoder:
     """Imports the tier's libraries and uses them once, so that children find everything warm."""
     # pandas would store strings in pyarrow, which starts threads; a fork must have none.
