@@ -26,7 +26,7 @@ def _program(sample: Sample) -> str:
         printed = f'<div class="label">printed</div><pre>{text(sample.output)}</pre>'
     return (
         f"<li>{verdict(sample.verdict)} <code>{text(sample.task_id)}</code> "
-        f'<span class="faint">{sample.seconds:.3f} s of CPU time</span>'
+        f'<span class="faint">{1000 * sample.seconds:.1f} ms of CPU time</span>'
         f"{FLAKY if sample.flaky else ''}"
         f'<div class="why">{text(sample.detail)}</div>'
         f"<pre>{text(sample.completion.strip())}</pre>{printed}</li>"
