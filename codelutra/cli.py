@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_u
 from codelutra.errors import CodeLutraError
 
 WEAK_PROOF = "weak proof: the tests of {} tasks run beside the program, which could forge a pass"
+PREVIEW = 5  # prompts shown of a set that is imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,6 +105,15 @@ def _add_tasks(commands: Any) -> None:
     )
     listing = tasks.add_parser("list", help="the task sets by name")
     listing.set_defaults(run=_tasks_list)
+    importing = tasks.add_parser("import", help="keep a published set, or your own, by a name")
+    importing.add_argument("source", type=Path, help="a file, a folder, or a .zip or .tar archive")
+    importing.add_argument("--name", required=True, help="what it is called from now on")
+    importing.add_argument(
+        "--heldout", type=float, default=0.3, help="share of the tasks held out (%(default)s)"
+    )
+    importing.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    importing.add_argument("--template", type=Path, help="a file: the prompt with {parts} in it")
+    importing.set_defaults(run=_tasks_import)
     check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
     _add_unsafe(check)
     check.add_argument("name", help="a task set's name or a JSONL file")
@@ -201,6 +212,31 @@ def _tasks_list(options: argparse.Namespace) -> int:
         tasks = load_tasks(name)
         train = sum(task.split == "train" for task in tasks)
         print(f"{name}\t{train} train\t{len(tasks) - train} held-out")
+    return 0
+
+
+def _tasks_import(options: argparse.Namespace) -> int:
+    from codelutra.tasks.stored import import_set
+
+    if not 0 <= options.heldout <= 1:
+        raise CodeLutraError(f"--heldout {options.heldout}: write a share between 0 and 1")
+    stored, tasks = import_set(
+        options.source.expanduser(),
+        options.name,
+        heldout_share=options.heldout,
+        seed=options.seed,
+        template=options.template.read_text("utf-8") if options.template else "",
+    )
+    for task in tasks[:PREVIEW]:
+        print(f"--- {task.task_id} ({task.split}, {task.family})\n{task.prompt}")
+    heldout = sum(task.split == "heldout" for task in tasks)
+    families = len({task.family for task in tasks})
+    print(
+        f"--- {stored.name}: {len(tasks):,} tasks ({stored.format}) of {families:,} families, "
+        f"{len(tasks) - heldout:,} train, {heldout:,} held-out"
+    )
+    for reason, number in Counter(stored.left_out.values()).most_common():
+        print(f"left out: {number:,} tasks, {reason}")
     return 0
 
 

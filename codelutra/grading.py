@@ -16,7 +16,7 @@ from codelutra.compare_answers import answers_difference
 from codelutra.compare_published import as_spider_runs, bird_difference, spider_difference
 from codelutra.compare_tables import floats_equal, tables_difference
 from codelutra.evidence import show_answer
-from codelutra.prompting import extract_program
+from codelutra.prompting import program_text
 from codelutra.records import Sample, SampleKey, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.tasks.task import Task
@@ -134,7 +134,7 @@ class Grader:
 
 
 def program_of(task: Task, sample: Sample) -> Program | None:
-    source = extract_program(sample.completion, task.kind)
+    source = program_text(sample.completion, task)
     return with_inputs(task, source) if source else None
 
 

@@ -29,7 +29,7 @@ def _task_pairs(
     wrong = _distinct(s for s in samples if _is_incorrect(s))
     chosen: list[tuple[str, int | None]] = [(s.completion, s.index) for s in correct]
     if not chosen and config.gold_if_unsolved:
-        chosen = [(task.gold, None)]
+        chosen = [(task.gold_completion, None)]
     combinations = list(product(chosen, wrong))
     rng.shuffle(combinations)
     return [

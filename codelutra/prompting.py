@@ -2,7 +2,7 @@
 
 import re
 
-from codelutra.tasks.task import TaskKind
+from codelutra.tasks.task import Task, TaskKind
 
 # An unclosed fence counts: a completion may end at the token limit.
 _FENCE = re.compile(r"```[ \t]*([\w+#-]*)[^\n]*\n(.*?)(?:\n```|```|\Z)", re.DOTALL)
@@ -10,6 +10,16 @@ _LANGUAGES: dict[TaskKind, set[str]] = {
     "sql": {"", "sql", "sqlite", "sqlite3"},
     "python": {"", "python", "python3", "py"},
 }
+
+
+def program_text(completion: str, task: Task) -> str:
+    """The program of a completion, behind the prefix that it continues; '' when there is none."""
+    text = extract_program(completion, task.kind)
+    head = re.findall(r"^\s*(?:async )?def (\w+)", task.prefix, re.MULTILINE)
+    if not text or not task.prefix:
+        return text
+    begins_anew = head and re.search(rf"^(?:async )?def {head[-1]}\b", text, re.MULTILINE)
+    return text if begins_anew else task.prefix + text
 
 
 def extract_program(completion: str, kind: TaskKind) -> str:

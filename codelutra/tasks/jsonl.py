@@ -1,25 +1,23 @@
 """Own task sets: one JSON object a line, the fields of `Task`; nothing is loaded by halves."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from codelutra.errors import TaskError
+from codelutra.tasks.rows import parse_line, read_text
 from codelutra.tasks.task import Task
 
 
 def load_jsonl(path: Path) -> list[Task]:
     """All tasks of `path`; database paths are relative to the file. Raises TaskError by line."""
     tasks: dict[str, Task] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        task = _parse(line, where=f"{path}, line {number}", folder=path.parent)
+        where = f"{path}, line {number}"
+        task = task_of_row(parse_line(line, where), where=where, folder=path.parent)
         if task.task_id in tasks:
             raise TaskError(f"{path}, line {number}: task_id {task.task_id!r} appears twice")
         tasks[task.task_id] = task
@@ -28,11 +26,10 @@ def load_jsonl(path: Path) -> list[Task]:
     return list(tasks.values())
 
 
-def _parse(line: str, *, where: str, folder: Path) -> Task:
+def task_of_row(row: Any, *, where: str, folder: Path) -> Task:
+    """A task as somebody wrote it; a database's path is relative to `folder`."""
     try:
-        task = Task.model_validate(json.loads(line))
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+        task = Task.model_validate(row)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

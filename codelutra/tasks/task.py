@@ -36,7 +36,16 @@ class Task(BaseModel):
     tests: tuple[str, ...] = Field(
         (), description="assert lines or a `def check(candidate)`; they replace `answer` (python)"
     )
+    prefix: str = Field(
+        "",
+        description="end of the prompt that a completion continues unless it begins anew (python)",
+    )
     entry_point: str = Field("", description="function that `check` is called with (python)")
+
+    @property
+    def gold_completion(self) -> str:
+        """The gold as a completion of the prompt."""
+        return self.gold.removeprefix(self.prefix)
 
     @model_validator(mode="after")
     def _compares_its_own_kind(self) -> Self:
