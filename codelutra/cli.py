@@ -112,6 +112,18 @@ def _add_tasks(commands: Any) -> None:
         "--heldout", type=float, default=0.3, help="share of the tasks held out (%(default)s)"
     )
     importing.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    importing.add_argument(
+        "--split-by",
+        choices=("family", "task"),
+        default="family",
+        help="family (a database) keeps related tasks on one side (%(default)s)",
+    )
+    importing.add_argument(
+        "--match",
+        choices=("exact", "bird", "spider"),
+        default="exact",
+        help="how rows are compared: ours, or as those benchmarks do (%(default)s)",
+    )
     importing.add_argument("--template", type=Path, help="a file: the prompt with {parts} in it")
     importing.set_defaults(run=_tasks_import)
     check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
@@ -216,16 +228,15 @@ def _tasks_list(options: argparse.Namespace) -> int:
 
 
 def _tasks_import(options: argparse.Namespace) -> int:
-    from codelutra.tasks.stored import import_set
+    from codelutra.tasks.stored import ImportOptions, import_set
 
     if not 0 <= options.heldout <= 1:
         raise CodeLutraError(f"--heldout {options.heldout}: write a share between 0 and 1")
+    template = options.template.read_text("utf-8") if options.template else ""
     stored, tasks = import_set(
         options.source.expanduser(),
         options.name,
-        heldout_share=options.heldout,
-        seed=options.seed,
-        template=options.template.read_text("utf-8") if options.template else "",
+        ImportOptions(options.heldout, options.split_by, options.seed, options.match, template),
     )
     for task in tasks[:PREVIEW]:
         print(f"--- {task.task_id} ({task.split}, {task.family})\n{task.prompt}")
@@ -235,6 +246,8 @@ def _tasks_import(options: argparse.Namespace) -> int:
         f"--- {stored.name}: {len(tasks):,} tasks ({stored.format}) of {families:,} families, "
         f"{len(tasks) - heldout:,} train, {heldout:,} held-out"
     )
+    if not 0 < heldout < len(tasks) and families < 2:
+        print("one family only, so all are on one side: --split-by task draws among its tasks")
     for reason, number in Counter(stored.left_out.values()).most_common():
         print(f"left out: {number:,} tasks, {reason}")
     return 0

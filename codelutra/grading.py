@@ -147,7 +147,14 @@ def with_inputs(task: Task, source: str) -> Program:
         return asserts.with_tests(task, source)
     if task.match == "spider":
         source = as_spider_runs(source)
-    return Program(task.kind, source, task.database, task.setup, task.answer)
+    return Program(
+        task.kind,
+        source,
+        task.database,
+        task.setup,
+        task.answer,
+        quoted_strings=task.quoted_strings,
+    )
 
 
 def in_sandbox_order(program: Program) -> tuple[str, str, str]:

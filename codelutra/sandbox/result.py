@@ -14,6 +14,7 @@ class Program:
 
     `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
     trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
+    `quoted_strings`: in SQL, "text" that names no column is a string, as SQLite has it by default.
     """
 
     kind: TaskKind
@@ -23,6 +24,7 @@ class Program:
     answer: str = "result"
     calls: tuple[str, ...] = ()
     tests: str = ""
+    quoted_strings: bool = False
 
 
 @dataclass(frozen=True)

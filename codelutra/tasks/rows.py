@@ -15,7 +15,7 @@ MAX_LINE = 64 << 20  # bytes
 
 def read_json_rows(path: Path) -> list[dict[str, Any]]:
     """A JSON list of objects, or one object a line; either may be packed with gzip."""
-    text = read_text(path)
+    text, rows = read_text(path), list[Any]()
     if text.lstrip()[:1] == "[":
         try:
             rows = json.loads(text)
@@ -25,7 +25,7 @@ def read_json_rows(path: Path) -> list[dict[str, Any]]:
             raise TaskError(f"{path}: nested too deeply") from None
         places = [f"row {number}" for number in range(1, len(rows) + 1)]
     else:
-        rows, places = [], []
+        places = []
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 rows.append(parse_line(line, f"{path}, line {number}"))

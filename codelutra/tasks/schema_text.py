@@ -1,4 +1,4 @@
-"""A SQLite database as text for a prompt: tables, columns, keys, and a few values of each column."""
+"""A SQLite database as text for a prompt: tables, columns, keys, a few values of each column."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -99,7 +99,8 @@ def literal(value: object) -> str:
     if not isinstance(value, str):
         return str(value)
     text = " ".join(value.split())
-    return "'" + (text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…") + "'"
+    text = text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+    return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
@@ -112,11 +113,14 @@ def identifier(name: str) -> str:
 
 def create_table(table: TableSchema, values: int) -> str:
     lines = []
+    keys = [identifier(column.name) for column in table.columns if column.is_key]
     for column in table.columns:
-        key = " PRIMARY KEY" if column.is_key else ""
+        key = " PRIMARY KEY" if column.is_key and len(keys) == 1 else ""
         shown = ", ".join(column.values[:values])
         kind = f" {column.type}" if column.type else ""
         lines.append((f"  {identifier(column.name)}{kind}{key}", f"  -- {shown}" if shown else ""))
+    if len(keys) > 1:
+        lines.append((f"  PRIMARY KEY ({', '.join(keys)})", ""))
     lines += [(f"  {clause}", "") for clause in table.references]
     last = len(lines) - 1
     body = "\n".join(

@@ -25,11 +25,15 @@ def load_bird(path: Path, rows: Sequence[Row]) -> Published:
 def load(path: Path, rows: Sequence[Row], kind: str, query: str) -> Published:
     """Databases are found beside the file, as both sets have them. Raises TaskError by row."""
     schemas: dict[str, str] = {}
+    seen: set[str] = set()
     drafts, left_out = [], {}
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"
         name = text_of(row, "db_id", where)
         task_id = f"{kind}-{row.get('question_id', number - 1)}"
+        if task_id in seen:  # BIRD's mini-dev has two numbers twice
+            task_id += f"-row{number}"
+        seen.add(task_id)
         database = find_database(path.parent, name, where)
         if database is None:
             left_out[task_id] = f"database {name} is missing"
@@ -56,6 +60,7 @@ def draft(
         "family": text_of(row, "db_id", where),
         "tags": [difficulty] if isinstance(difficulty, str) else [],
         "database": str(database),
+        "quoted_strings": True,  # a third of Spider's golds write strings so
     }
     evidence = " ".join(str(row.get("evidence") or "").split())
     parts = {

@@ -1,4 +1,4 @@
-"""Train and held-out, drawn by family: tasks on one database, or of one origin, stay together."""
+"""Train and held-out, drawn by group: tasks on one database, or of one origin, stay together."""
 
 import random
 from collections import Counter
@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from codelutra.records import Split
 
 
-def split_by_family(
-    families: Sequence[str], heldout_share: float, seed: int
-) -> Mapping[str, Split]:
-    """Families in random order are held out until they hold the share of the tasks, or nearly.
+def draw_splits(groups: Sequence[str], heldout_share: float, seed: int) -> Mapping[str, Split]:
+    """The split of each group; `groups` names one a task.
 
-    A family that would overshoot by more than it helps stays in train. With two families or more
-    each side gets one; `families` names one a task.
+    Groups in random order are held out until they have the share of the tasks, or nearly: one that
+    would overshoot by more than it helps stays in train. Of two groups or more each side gets one.
     """
-    sizes = Counter(families)
+    sizes = Counter(groups)
     names = sorted(sizes)
     random.Random(seed).shuffle(names)
-    wanted, held = heldout_share * len(families), 0
+    wanted, held = heldout_share * len(groups), 0
     splits: dict[str, Split] = {}
     for name in names:
         gain = abs(wanted - held) - abs(wanted - held - sizes[name])

@@ -10,19 +10,31 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from codelutra.config import STARTER, home
 from codelutra.errors import TaskError
 from codelutra.tasks import formats
 from codelutra.tasks.archive import is_archive, unpack
-from codelutra.tasks.draft import Draft, Published
-from codelutra.tasks.splits import split_by_family
-from codelutra.tasks.task import Task
+from codelutra.tasks.draft import Draft
+from codelutra.tasks.splits import draw_splits
+from codelutra.tasks.task import Match, Task
 from codelutra.tasks.template import fill
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How a set is made of what was published; all of it is stored with the set."""
+
+    heldout_share: float = 0.3
+    split_by: Literal["family", "task"] = "family"
+    seed: int = 0
+    match: Match = "exact"  # of sql tasks that do not say their own
+    template: str = ""  # the format's own when empty
 
 
 @dataclass(frozen=True)
@@ -30,10 +42,8 @@ class StoredSet:
     name: str
     format: str
     source: str
-    template: str
-    heldout_share: float
-    seed: int
-    left_out: dict[str, str] = field(default_factory=dict)  # task_id: why
+    options: ImportOptions
+    left_out: dict[str, str]  # task_id: why
 
 
 def sets_folder() -> Path:
@@ -46,9 +56,10 @@ def stored_names() -> list[str]:
 
 
 def import_set(
-    source: Path, name: str, *, heldout_share: float = 0.3, seed: int = 0, template: str = ""
+    source: Path, name: str, options: ImportOptions | None = None
 ) -> tuple[StoredSet, list[Task]]:
-    """Reads a file, folder or archive and keeps it as `name`. Raises TaskError and keeps nothing."""
+    """Reads a file, folder or archive and keeps it as `name`; keeps nothing when it raises."""
+    options = options or ImportOptions()
     check_name(name)
     if not source.exists():
         raise TaskError(f"{source} does not exist")
@@ -61,18 +72,13 @@ def import_set(
         if not published.drafts:
             reasons = "; ".join(sorted(set(published.left_out.values()))[:5])
             raise TaskError(f"{source}: no task of it can be used ({reasons})")
+        options = replace(options, template=options.template or published.template)
         stored = StoredSet(
-            name,
-            published.format,
-            str(source.absolute()),
-            template or published.template,
-            heldout_share,
-            seed,
-            published.left_out,
+            name, published.format, str(source.absolute()), options, published.left_out
         )
-        drafts = with_splits(published, heldout_share, seed)
-        tasks = [task_of(draft, stored) for draft in drafts]
-        refuse_doubles(source, tasks)
+        drafts = [settled(draft, options) for draft in published.drafts]
+        drafts = with_splits(drafts, options)
+        refuse_doubles(source, [task_of(draft, options.template) for draft in drafts])
         write(folder, stored, drafts, moved_to=sets_folder() / name)
     return stored, load_stored(name)
 
@@ -98,19 +104,26 @@ def new_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def with_splits(published: Published, heldout_share: float, seed: int) -> list[Draft]:
-    """Draws the split by family; a task that says its own keeps it."""
-    drafts = published.drafts
-    families = [draft.task.get("family") or draft.task["task_id"] for draft in drafts]
-    splits = split_by_family(families, heldout_share, seed)
+def settled(draft: Draft, options: ImportOptions) -> Draft:
+    task = {"family": draft.task["task_id"], **draft.task}
+    if task["kind"] == "sql":
+        task.setdefault("match", options.match)
+    return Draft(task, draft.parts)
+
+
+def with_splits(drafts: list[Draft], options: ImportOptions) -> list[Draft]:
+    """Draws the split; a task that says its own keeps it."""
+    key = "family" if options.split_by == "family" else "task_id"
+    groups = [draft.task[key] for draft in drafts]
+    splits = draw_splits(groups, options.heldout_share, options.seed)
     return [
-        Draft({"split": splits[family], **draft.task, "family": family}, draft.parts)
-        for draft, family in zip(drafts, families, strict=True)
+        Draft({"split": splits[group], **draft.task}, draft.parts)
+        for draft, group in zip(drafts, groups, strict=True)
     ]
 
 
-def task_of(draft: Draft, stored: StoredSet) -> Task:
-    return Task.model_validate({**draft.task, "prompt": fill(stored.template, draft.parts)})
+def task_of(draft: Draft, template: str) -> Task:
+    return Task.model_validate({**draft.task, "prompt": fill(template, draft.parts)})
 
 
 def refuse_doubles(source: Path, tasks: list[Task]) -> None:
@@ -134,9 +147,9 @@ def write(folder: Path, stored: StoredSet, drafts: list[Draft], moved_to: Path) 
 
 def load_stored(name: str) -> list[Task]:
     folder = sets_folder() / name
-    stored = StoredSet(**json.loads((folder / "set.json").read_text("utf-8")))
+    template = json.loads((folder / "set.json").read_text("utf-8"))["options"]["template"]
     with (folder / "drafts.jsonl").open(encoding="utf-8") as file:
-        tasks = [task_of(Draft(**json.loads(line)), stored) for line in file]
+        tasks = [task_of(Draft(**json.loads(line)), template) for line in file]
     missing = sorted({t.database for t in tasks if t.database and not Path(t.database).is_file()})
     if missing:
         raise TaskError(f"set {name}: {len(missing)} databases are gone, first {missing[0]}")

@@ -23,6 +23,9 @@ class Task(BaseModel):
     family: str = Field("", description="database or frame; splits go by it, never by row")
     tags: tuple[str, ...] = ()
     database: str = Field("", description="path of the SQLite file (sql)")
+    quoted_strings: bool = Field(
+        False, description='"text" that names no column is a string; Spider needs it (sql)'
+    )
     setup: str = Field("", description="trusted code that defines the inputs (python)")
     answer: str = Field("result", description="variable that holds a program's answer (python)")
     match: Match = Field("exact", description="bird, spider: as their own evaluators (sql)")

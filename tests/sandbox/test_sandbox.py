@@ -1,5 +1,6 @@
 """The sandbox as a whole: order, stopping, restarts, nothing left behind."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -238,3 +239,15 @@ def test_without_seccomp_nothing_runs(
 def test_chance_is_drawn_anew_for_every_program(sandbox: Sandbox, draw: str) -> None:
     results = sandbox.execute([python(draw), python(draw + "\n")])
     assert results[0].value != results[1].value
+
+
+def test_text_in_double_quotes_is_a_string_only_where_the_task_says_so(
+    sandbox: Sandbox, database: Path
+) -> None:
+    query = Program("sql", 'SELECT count(*) FROM items WHERE name = "item 3"', str(database))
+    strict, lenient, again = sandbox.execute(
+        [query, dataclasses.replace(query, quoted_strings=True), query]
+    )
+    assert strict.outcome == again.outcome == "runtime_error"
+    assert "no such column" in strict.detail
+    assert lenient.value.rows == [(1,)]

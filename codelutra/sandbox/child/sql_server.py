@@ -2,7 +2,7 @@
 
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
 CONTROL_FD PARENT_PID MEMORY_MB fenced|unfenced`. Each message on the socket is a length and JSON:
-{cpu_s, max_rows, queries: [[database, sql], ...]} in; out, as soon as there are some answers,
+{cpu_s, max_rows, queries: [[database, quoted_strings, sql], ...]} in; out, some at a time,
 {has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the order of the queries.
 It cannot stop one long opcode: the trusted side kills it.
 """
@@ -54,6 +54,7 @@ LIMITS = {
 SYNTAX = re.compile(r"syntax error|incomplete input|unrecognized token", re.IGNORECASE)
 
 Answer = tuple[str, str, float, int, list[Any]]  # outcome, detail, CPU seconds, columns, rows
+Query = tuple[str, bool, str]  # database, may "text" be a string, SQL
 NO_ROWS: list[Any] = []
 
 
@@ -87,27 +88,28 @@ class Refused(Exception):
 class Runner:
     def __init__(self) -> None:
         self.clock = Clock()
-        self.connections: dict[tuple[str, int, int], apsw.Connection] = {}
-        self.looked_up: dict[str, apsw.Connection] = {}  # since the last message
+        self.connections: dict[tuple[str, bool, int, int], apsw.Connection] = {}
+        self.looked_up: dict[tuple[str, bool], apsw.Connection] = {}  # since the last message
         self.deadline = 0.0
         self.denied = ""
 
-    def run(self, database: str, sql: str, cpu_s: float, max_rows: int) -> Answer:
+    def run(self, query: Query, cpu_s: float, max_rows: int) -> Answer:
         started = time.process_time()
         self.deadline, columns, rows = started + cpu_s, 0, NO_ROWS
         outcome, detail = "ok", ""
         try:
-            columns, rows = self._run(database, sql, max_rows)
+            columns, rows = self._run(query, max_rows)
         except Refused as refusal:
             outcome, detail = refusal.outcome, str(refusal)
         except apsw.Error as error:
-            outcome, detail = self._classify(error, cpu_s, sql)
+            outcome, detail = self._classify(error, cpu_s, query[-1])
         except (ValueError, MemoryError) as error:  # a null byte; text that is no UTF-8
             outcome, detail = "runtime_error", f"{type(error).__name__}: {error}"
         return outcome, detail, time.process_time() - started, columns, rows
 
-    def _run(self, database: str, sql: str, max_rows: int) -> tuple[int, list[Any]]:
-        connection = self._connection(database)
+    def _run(self, query: Query, max_rows: int) -> tuple[int, list[Any]]:
+        database, quoted_strings, sql = query
+        connection = self._connection(database, quoted_strings)
         if problem := unfit(sql):
             raise Refused("runtime_error", problem)
         self.denied, self.clock.was_read = "", False
@@ -152,35 +154,35 @@ class Runner:
             return ("syntax_error", message)
         return ("runtime_error", message)
 
-    def _connection(self, database: str) -> apsw.Connection:
+    def _connection(self, database: str, quoted_strings: bool) -> apsw.Connection:
         """The kept connection of this very file (path, size, time of change)."""
-        if database in self.looked_up:
-            return self.looked_up[database]
+        if known := self.looked_up.get((database, quoted_strings)):
+            return known
         try:
             stat = os.stat(database)
         except OSError as error:
             raise Refused("harness_error", f"database {database}: {error.strerror}") from None
-        key = (database, stat.st_size, stat.st_mtime_ns)
+        key = (database, quoted_strings, stat.st_size, stat.st_mtime_ns)
         if key not in self.connections:
             if len(self.connections) >= MAX_CONNECTIONS:
                 self.connections.pop(next(iter(self.connections))).close()
                 self.looked_up.clear()
             try:
-                self.connections[key] = self._open(database)
+                self.connections[key] = self._open(database, quoted_strings)
             except apsw.Error as error:
                 raise Refused("harness_error", f"database {database}: {error}") from None
-        self.looked_up[database] = self.connections[key]
+        self.looked_up[database, quoted_strings] = self.connections[key]
         return self.connections[key]
 
-    def _open(self, database: str) -> apsw.Connection:
+    def _open(self, database: str, quoted_strings: bool) -> apsw.Connection:
         connection = apsw.Connection(
             f"file:{quote(os.path.abspath(database))}?mode=ro&immutable=1",
             flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
             vfs="clockless",
             statementcachesize=0,
         )
-        for option in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
-            connection.config(option, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(quoted_strings))
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
         connection.pragma("temp_store", 2)
@@ -252,12 +254,12 @@ def work(control: socket.socket, runner: Runner, job: dict[str, Any]) -> None:
     answers: list[Answer] = []
     flushed_at = time.monotonic()
     runner.looked_up.clear()
-    for database, sql in job["queries"]:
+    for query in job["queries"]:
         if answers and time.monotonic() - flushed_at > FLUSH_S:
             control.sendall(framed(answers))
             answers.clear()
             flushed_at = time.monotonic()
-        answers.append(runner.run(database, sql, cpu_s, max_rows))
+        answers.append(runner.run(query, cpu_s, max_rows))
     control.sendall(framed(answers))
 
 

@@ -1,0 +1,55 @@
+"""Small sets in the form in which the real ones are distributed, and where the real ones are."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(os.environ.get("CODELUTRA_DATA") or Path(__file__).parents[3] / "shared" / "data")
+real_data = pytest.mark.skipif(not DATA.is_dir(), reason="set CODELUTRA_DATA to the real data")
+
+
+def write_database(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        'CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, "home town" TEXT);'
+        "CREATE TABLE song (singer INTEGER REFERENCES singer (id), place INTEGER, title TEXT,"
+        " PRIMARY KEY (singer, place));"
+        "INSERT INTO singer VALUES (1, 'Ann', 'O''Hara'), (2, 'Bob', NULL);"
+    )
+    connection.close()
+
+
+def spider_row(number: int, database: str = "music", **changes: Any) -> dict[str, Any]:
+    query = f"SELECT name FROM singer WHERE id = {number}"
+    return {"db_id": database, "question": f"Who is {number}?", "query": query, **changes}
+
+
+def write_spider(folder: Path, rows: list[dict[str, Any]], databases: tuple[str, ...]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in databases:
+        write_database(folder / "database" / name / f"{name}.sqlite")
+    (folder / "dev.json").write_text(json.dumps(rows))
+    (folder / "tables.json").write_text('[{"db_id": "music", "table_names": ["singer"]}]')
+    return folder
+
+
+MBPP = {
+    "task_id": 11,
+    "text": "Write a function to add.",
+    "code": "import math\r\n\r\ndef helper(x):\r\n  return x\r\n\r\ndef add(a,\r\n        b):\r\n"
+    "  return helper(a) + b",
+    "test_setup_code": "ONE = 1",
+    "test_list": ["assert add(ONE, 2) == 3", "assert add(20, 22) == 42"],
+}
+HUMANEVAL = {
+    "task_id": "HumanEval/0",
+    "prompt": 'import math\n\n\ndef add(a, b):\n    """Add.\n    >>> add(1, 1)\n    2\n    """\n',
+    "entry_point": "add",
+    "canonical_solution": "    return a + b\n",
+    "test": "def check(candidate):\n    assert candidate(20, 22) == 42\n",
+}
