@@ -251,3 +251,12 @@ def test_text_in_double_quotes_is_a_string_only_where_the_task_says_so(
     assert strict.outcome == again.outcome == "runtime_error"
     assert "no such column" in strict.detail
     assert lenient.value.rows == [(1,)]
+
+
+@pytest.mark.parametrize("end", [";", "; ", "; -- so", "; /* so */ ;", ";;", " -- so"])
+def test_what_is_no_statement_may_follow_a_query(
+    sandbox: Sandbox, database: Path, end: str
+) -> None:
+    for query, answer in (("SELECT 1", [(1,)]), ("SELECT 1 WHERE 0", [])):
+        result = sandbox.execute([Program("sql", query + end, str(database))])[0]
+        assert (result.outcome, result.value.rows) == ("ok", answer)

@@ -117,6 +117,8 @@ class Runner:
         widths: list[int] = []
 
         def note_width(cursor: apsw.Cursor, *_: Any) -> bool:
+            if widths:  # only a comment can follow, see `unfit`
+                return True
             widths.append(len(cursor.get_description()))
             if widths[-1] == 0:
                 self.denied = "a statement that is no query"
