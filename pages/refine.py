@@ -182,6 +182,15 @@ def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         for field in form.form_fields(STARTER):
             paths[_widget(field)] = field.path
+    # Without a trigger it runs when the page is opened: a set may have been imported meanwhile.
+    gr.on(
+        None,
+        lambda: gr.Dropdown(choices=list_task_sets()),
+        outputs=tasks,
+        api_visibility="private",
+        show_progress="hidden",
+        queue=False,
+    )
     button = gr.Button("Start", variant="primary", elem_id="start")
     message = gr.HTML("", elem_id="form-message")
     widgets = {path: widget for widget, path in paths.items()}

@@ -26,10 +26,10 @@ class App:
     def __init__(self, url: str, home: Path, port: int, log: Path) -> None:
         self.url, self.home, self.port, self.log = url, home, port, log
 
-    def start(self) -> None:
+    def start(self, *options: str, within: tuple[str, ...] = ()) -> None:
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py", "--port", str(self.port)],
+                [*within, sys.executable, "app.py", "--port", str(self.port), *options],
                 cwd=ROOT,
                 stdout=output,
                 stderr=output,
@@ -60,18 +60,24 @@ def browser():
 
 
 @pytest.fixture
-def running_app(home: Path, tmp_path: Path) -> Iterator[App]:
+def stopped_app(home: Path, tmp_path: Path) -> Iterator[App]:
+    """To be started by the test."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     app = App(f"http://127.0.0.1:{port}/", home, port, tmp_path / "app.log")
-    app.start()
     yield app
     app.kill()
     if pid := app.worker_pid():
         os.kill(pid, signal.SIGTERM)
         with contextlib.suppress(AssertionError):
             _wait_for(lambda: app.worker_pid() is None, lambda: "the worker does not end")
+
+
+@pytest.fixture
+def running_app(stopped_app: App) -> App:
+    stopped_app.start()
+    return stopped_app
 
 
 def _wait_for(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
