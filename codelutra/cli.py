@@ -124,6 +124,11 @@ def _add_tasks(commands: Any) -> None:
         default="exact",
         help="how rows are compared: ours, or as those benchmarks do (%(default)s)",
     )
+    importing.add_argument(
+        "--drop-leaks",
+        action="store_true",
+        help="leave out training tasks that give a held-out one away",
+    )
     importing.add_argument("--template", type=Path, help="a file: the prompt with {parts} in it")
     importing.set_defaults(run=_tasks_import)
     check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
@@ -236,7 +241,14 @@ def _tasks_import(options: argparse.Namespace) -> int:
     stored, tasks = import_set(
         options.source.expanduser(),
         options.name,
-        ImportOptions(options.heldout, options.split_by, options.seed, options.match, template),
+        ImportOptions(
+            heldout_share=options.heldout,
+            split_by=options.split_by,
+            seed=options.seed,
+            match=options.match,
+            template=template,
+            drop_leaks=options.drop_leaks,
+        ),
     )
     for task in tasks[:PREVIEW]:
         print(f"--- {task.task_id} ({task.split}, {task.family})\n{task.prompt}")
@@ -250,6 +262,13 @@ def _tasks_import(options: argparse.Namespace) -> int:
         print("one family only, so all are on one side: --split-by task draws among its tasks")
     for reason, number in Counter(stored.left_out.values()).most_common():
         print(f"left out: {number:,} tasks, {reason}")
+    for leak in stored.leaks[:PREVIEW]:
+        print(f"leak: {leak.train_id} (train) gives {leak.heldout_id} away: {leak.reason}")
+    if stored.leaks:
+        away = len({leak.heldout_id for leak in stored.leaks})
+        print(
+            f"{away:,} of {heldout:,} held-out tasks are given away: --drop-leaks leaves those out"
+        )
     return 0
 
 

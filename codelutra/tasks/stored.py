@@ -19,6 +19,7 @@ from codelutra.errors import TaskError
 from codelutra.tasks import formats
 from codelutra.tasks.archive import is_archive, unpack
 from codelutra.tasks.draft import Draft
+from codelutra.tasks.leaks import Leak, find_leaks
 from codelutra.tasks.splits import draw_splits
 from codelutra.tasks.task import Match, Task
 from codelutra.tasks.template import fill
@@ -35,6 +36,7 @@ class ImportOptions:
     seed: int = 0
     match: Match = "exact"  # of sql tasks that do not say their own
     template: str = ""  # the format's own when empty
+    drop_leaks: bool = False  # of the training tasks that give a held-out one away
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class StoredSet:
     source: str
     options: ImportOptions
     left_out: dict[str, str]  # task_id: why
+    leaks: list[Leak]
 
 
 def sets_folder() -> Path:
@@ -73,11 +76,14 @@ def import_set(
             reasons = "; ".join(sorted(set(published.left_out.values()))[:5])
             raise TaskError(f"{source}: no task of it can be used ({reasons})")
         options = replace(options, template=options.template or published.template)
-        stored = StoredSet(
-            name, published.format, str(source.absolute()), options, published.left_out
-        )
         drafts = [settled(draft, options) for draft in published.drafts]
         drafts = with_splits(drafts, options)
+        left_out, leaks = dict(published.left_out), find_leaks(drafts)
+        if options.drop_leaks:
+            given_away = {leak.train_id: "gives a held-out task away" for leak in leaks}
+            drafts = [draft for draft in drafts if draft.task["task_id"] not in given_away]
+            left_out, leaks = left_out | given_away, []
+        stored = StoredSet(name, published.format, str(source.absolute()), options, left_out, leaks)
         refuse_doubles(source, [task_of(draft, options.template) for draft in drafts])
         write(folder, stored, drafts, moved_to=sets_folder() / name)
     return stored, load_stored(name)

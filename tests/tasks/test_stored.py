@@ -118,3 +118,16 @@ def test_the_command_line_shows_five_prompts_and_what_was_left_out(
     assert "he\t6 train\t2 held-out" in capsys.readouterr().out
     assert main(["tasks", "import", str(path), "--name", "he2", "--heldout", "2"]) == 2
     assert "between 0 and 1" in capsys.readouterr().err
+
+
+def test_leaks_are_listed_or_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{**MBPP, "task_id": n} for n in range(4)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stored, tasks = import_set(path, "listed", ImportOptions(0.25))
+    assert (len(tasks), len(stored.leaks), stored.left_out) == (4, 3, {})
+    stored, tasks = import_set(path, "dropped", ImportOptions(0.25, drop_leaks=True))
+    assert [task.split for task in tasks] == ["heldout"]
+    assert (stored.leaks, len(stored.left_out)) == ([], 3)
+    main(["tasks", "import", str(path), "--name", "told", "--heldout", "0.25"])
+    assert "1 of 1 held-out tasks are given away: --drop-leaks" in capsys.readouterr().out
