@@ -54,8 +54,9 @@ def sets_folder() -> Path:
 
 
 def stored_names() -> list[str]:
-    folder = sets_folder()
-    return sorted(path.parent.name for path in folder.glob("*/set.json")) if folder.is_dir() else []
+    """Without a folder that an import left when it was killed."""
+    names = (path.parent.name for path in sets_folder().glob("*/set.json"))
+    return sorted(name for name in names if _NAME.fullmatch(name))
 
 
 def import_set(

@@ -82,6 +82,9 @@ def test_nothing_is_half_imported(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="does not exist"):
         import_set(tmp_path / "nowhere", "mine")
     assert list(sets_folder().iterdir()) == []
+    (sets_folder() / ".import-killed").mkdir()
+    (sets_folder() / ".import-killed" / "set.json").touch()
+    assert list_task_sets() == ["starter"]
 
 
 def test_a_database_that_went_away_is_named(spider: Path) -> None:
