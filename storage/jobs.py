@@ -14,7 +14,7 @@ from typing import Any
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 from sqlmodel import Session
 
-from storage import db, queries
+from storage import attempts, db, queries
 from storage.db import StorageError
 from storage.lock import Worker, find_worker
 from storage.models import Run
@@ -109,9 +109,9 @@ def resume(run_id: int) -> None:
             raise StorageError(f"run {run_id} was interrupted: it continues when a worker starts")
         elif now not in STOPPED:
             raise StorageError(f"run {run_id} is {now}: only a stopped run can be resumed")
-        if not queries.bump_attempt(session, run=run):
+        if not attempts.bump_attempt(session, run=run):
             raise StorageError(f"run {run_id} has just been resumed by somebody else")
-        queries.add_request(session, run=run, action="resume")
+        attempts.add_request(session, run=run, action="resume")
         queries.add_log(session, run_id=run_id, message="resume requested")
         _enqueue(session, run)
 
@@ -174,7 +174,7 @@ def _stop(run_id: int, action: str, allowed: Sequence[RunStatus]) -> None:
         now = _status(session, run)
         if now not in allowed:
             raise StorageError(f"run {run_id} is {now}: there is nothing to {action}")
-        queries.add_request(session, run=run, action=action)
+        attempts.add_request(session, run=run, action=action)
         queries.add_log(session, run_id=run_id, message=f"{action} requested")
     client().cancel_workflow(run.workflow_id)
 
@@ -208,7 +208,7 @@ def _statuses(session: Session, runs: Sequence[Run]) -> dict[int, RunStatus]:
         workflow_ids=[run.workflow_id for run in runs], load_input=False, load_output=False
     )
     workflows = {workflow.workflow_id: workflow for workflow in found}
-    asked = queries.last_requests(session, run_ids=[run.id for run in runs if run.id])
+    asked = attempts.last_requests(session, run_ids=[run.id for run in runs if run.id])
     return {
         run.id: derive_status(
             workflows.get(run.workflow_id), asked.get((run.id, run.attempt)), worker

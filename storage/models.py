@@ -95,6 +95,13 @@ class Sample(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("iteration_id", "split", "task_id", "index"),
         Index("ix_sample_verdict", "iteration_id", "split", "verdict"),
+        Index(
+            "ix_sample_graded",
+            "iteration_id",
+            "id",
+            sqlite_where=text("verdict IS NOT NULL"),
+            postgresql_where=text("verdict IS NOT NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -160,3 +160,14 @@ def test_progress_starts_its_clock_with_the_phase(run_id: int) -> None:
     assert (row.started_done, row.done, row.total) == (3, 6, 9)
     assert row.started_at < row.updated_at
     assert row.started_at.tzinfo is not None
+
+
+def test_the_latest_programs_are_found_without_reading_the_others(home: Path) -> None:
+    db.init(home)
+    with db.current().engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT * FROM sample WHERE iteration_id = 1 "
+            "AND verdict IS NOT NULL ORDER BY id DESC LIMIT 6"
+        )
+        steps = [row[3] for row in plan]
+    assert steps == ["SEARCH sample USING INDEX ix_sample_graded (iteration_id=?)"]
