@@ -167,8 +167,9 @@ def _refine(options: argparse.Namespace) -> int:
     from codelutra.run_folder import RunFolder
     from codelutra.summary import run_summary
     from codelutra.tasks import load_tasks, select_tasks
+    from codelutra.tasks.quarantine import leave_out_quarantined
 
-    config = config_from(options)
+    config = leave_out_quarantined(config_from(options))
     tasks = select_tasks(load_tasks(config.tasks), config)
     check_model(config.model)
     with ProgressBar() as bar:

@@ -11,6 +11,7 @@ from codelutra.config import MODEL_DEFAULTS, RefineConfig
 from codelutra.errors import CodeLutraError
 from codelutra.models import check_model
 from codelutra.tasks import load_tasks, select_tasks
+from codelutra.tasks.quarantine import leave_out_quarantined
 from storage import db, jobs
 
 ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
@@ -84,7 +85,7 @@ def explain(error: ValidationError) -> str:
 
 def queue_run(values: Mapping[str, Any]) -> int:
     """Check everything that can be checked now, then queue; raises before anything is stored."""
-    config = build_config(values)
+    config = leave_out_quarantined(build_config(values))
     check_model(config.model)
     tasks = select_tasks(load_tasks(config.tasks), config)
     num_train = sum(task.split == "train" for task in tasks)

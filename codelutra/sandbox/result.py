@@ -15,6 +15,7 @@ class Program:
     `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
     trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
     `quoted_strings`: in SQL, "text" that names no column is a string, as SQLite has it by default.
+    `backwards`: rows that no ORDER BY puts in order come the other way round.
     """
 
     kind: TaskKind
@@ -25,6 +26,7 @@ class Program:
     calls: tuple[str, ...] = ()
     tests: str = ""
     quoted_strings: bool = False
+    backwards: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class SqlRunner:
         job = {
             "cpu_s": self.config.timeout_s,
             "max_rows": self.config.max_rows,
-            "queries": [(p.database, p.quoted_strings, p.source) for p in programs],
+            "queries": [(p.database, p.quoted_strings, p.backwards, p.source) for p in programs],
         }
         payload = json.dumps(job).encode("ascii")
         return len(payload).to_bytes(8, "big") + payload

@@ -1,49 +1,125 @@
-"""Runs every gold program before anyone trusts an accuracy."""
+"""Runs every gold program before anyone trusts an accuracy, and lists what is wrong with it."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from tqdm import tqdm
-
 from codelutra.asserts import execute, weak_proof
 from codelutra.config import SandboxConfig
-from codelutra.grading import gold_program, grade
+from codelutra.grading import gold_program, grade, never, one_line
 from codelutra.records import VerdictKind
 from codelutra.sandbox import ExecutionResult, Sandbox
 from codelutra.sandbox.sql_runner import Table
 from codelutra.tasks.task import Task
 
+CHUNK = 50  # golds between two looks at the stop button
+SLOW_SHARE = 0.25  # of the CPU time a program may have: a busier machine could time it out
 
-def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
-    """Run each gold twice; `gold_failed` has ids and reasons, the other lists have ids."""
+PROBLEMS = {  # what a gold can have, the worst first
+    "failing": "the gold does not run, or fails its own tests",
+    "nondeterministic": "the gold gives another answer when it runs again",
+    "order_dependent": "the answer hangs on the order of rows that nothing puts in order",
+    "empty": "the gold gives nothing: a wrong program gives that by luck",
+    "slow": "the gold needs much of the time that a program may have",
+    "weak_proof": "the tests run beside the program, which could forge a pass",
+}
+NO_LABEL = ("failing", "nondeterministic")  # with these a verdict says nothing
+
+
+@dataclass(frozen=True)
+class Finding:
+    task_id: str
+    problem: str  # one of PROBLEMS
+    reason: str
+
+
+def find_problems(
+    tasks: Sequence[Task],
+    report: Callable[[int], None] = lambda done: None,
+    should_stop: Callable[[], bool] = never,
+) -> list[Finding]:
+    """Runs each gold twice, a query once more with its rows backwards.
+
+    `report` is told how many tasks are done. Raises StopRequested within a chunk.
+    """
+    config = SandboxConfig()
+    findings: list[Finding] = []
+    with Sandbox(config) as sandbox:
+        for start in range(0, len(tasks), CHUNK):
+            chunk = tasks[start : start + CHUNK]
+            findings += _look_at(chunk, sandbox, config.timeout_s, should_stop)
+            report(start + len(chunk))
+    return findings
+
+
+def check_golds(
+    tasks: Sequence[Task], report: Callable[[int], None] = lambda done: None
+) -> dict[str, Any]:
+    """`gold_failed` has ids and reasons, the other lists have ids."""
     started = monotonic()
-    programs = [gold_program(task) for task in tasks]
-    with (
-        Sandbox(SandboxConfig()) as sandbox,
-        tqdm(desc="golds", total=2 * len(programs)) as bar,
-    ):
-        first = execute(sandbox, programs, lambda done: _show(bar, done))
-        again = execute(sandbox, programs, lambda done: _show(bar, len(tasks) + done))
-    failed = [
-        {"task_id": task.task_id, "reason": reason}
-        for task, result in zip(tasks, first, strict=True)
-        if (reason := _failure(task, result))
-    ]
-    runs = [(t, a, b) for t, a, b in zip(tasks, first, again, strict=True) if not _failure(t, a)]
+    findings = find_problems(tasks, report)
+
+    def ids(problem: str) -> list[str]:
+        return [found.task_id for found in findings if found.problem == problem]
+
     return {
         "tasks": len(tasks),
-        "gold_ok": len(runs),
-        "gold_failed": failed,
-        "weak_proof": [task.task_id for task in tasks if weak_proof(task)],
-        "empty_gold": [
-            task.task_id for task, result, _ in runs if not task.tests and _is_empty(result)
+        "gold_ok": len(tasks) - len(ids("failing")),
+        "gold_failed": [
+            {"task_id": found.task_id, "reason": found.reason}
+            for found in findings
+            if found.problem == "failing"
         ],
-        "nondeterministic": [
-            task.task_id for task, a, b in runs if grade(task, b, a).kind is not VerdictKind.CORRECT
-        ],
+        "weak_proof": ids("weak_proof"),
+        "empty_gold": ids("empty"),
+        "nondeterministic": ids("nondeterministic"),
+        "order_dependent": ids("order_dependent"),
+        "slow": ids("slow"),
         "seconds": round(monotonic() - started, 2),
     }
+
+
+def _look_at(
+    tasks: Sequence[Task], sandbox: Sandbox, timeout_s: float, should_stop: Callable[[], bool]
+) -> Iterator[Finding]:
+    programs = [gold_program(task) for task in tasks]
+    first = execute(sandbox, programs, should_stop=should_stop)
+    again = execute(sandbox, programs, should_stop=should_stop)
+    queries = [task for task in tasks if task.kind == "sql"]
+    turned = execute(
+        sandbox,
+        [dataclasses.replace(gold_program(task), backwards=True) for task in queries],
+        should_stop=should_stop,
+    )
+    backwards = {task.task_id: result for task, result in zip(queries, turned, strict=True)}
+    for task, one, two in zip(tasks, first, again, strict=True):
+        yield from _problems(task, one, two, backwards.get(task.task_id), timeout_s)
+
+
+def _problems(
+    task: Task,
+    first: ExecutionResult,
+    again: ExecutionResult,
+    backwards: ExecutionResult | None,
+    timeout_s: float,
+) -> Iterator[Finding]:
+    def found(problem: str, reason: str) -> Finding:
+        return Finding(task.task_id, problem, one_line(reason))
+
+    if failure := _failure(task, first):
+        yield found("failing", failure)
+    elif other := _difference(task, first, again):
+        yield found("nondeterministic", f"run again: {other}")
+    elif backwards and (other := _difference(task, first, backwards)):
+        yield found("order_dependent", f"with its rows the other way round: {other}")
+    if not failure and not task.tests and _is_empty(first):
+        yield found("empty", "no rows" if task.kind == "sql" else "no value in the answer")
+    if not failure and first.seconds > SLOW_SHARE * timeout_s:
+        yield found("slow", f"{first.seconds:.1f} s of the {timeout_s:g} s of CPU time")
+    if weak_proof(task):
+        yield found("weak_proof", PROBLEMS["weak_proof"])
 
 
 def _failure(task: Task, result: ExecutionResult) -> str:
@@ -52,13 +128,14 @@ def _failure(task: Task, result: ExecutionResult) -> str:
     return f"wrong_result: {result.value}" if task.tests and result.value else ""
 
 
+def _difference(task: Task, first: ExecutionResult, other: ExecutionResult) -> str:
+    verdict = grade(task, other, first)
+    return "" if verdict.kind is VerdictKind.CORRECT else f"{verdict.kind.value}: {verdict.detail}"
+
+
 def _is_empty(result: ExecutionResult) -> bool:
     """No rows, no elements or no value: an answer that a wrong program gives by luck."""
     value = result.value
     if isinstance(value, Table):
         return not value.rows
     return value in (None, "") or (isinstance(value, list) and value[-1] == [])
-
-
-def _show(bar: Any, done: int) -> None:
-    bar.update(done - bar.n)

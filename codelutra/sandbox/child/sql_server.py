@@ -2,8 +2,8 @@
 
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
 CONTROL_FD PARENT_PID MEMORY_MB fenced|unfenced`. Each message on the socket is a length and JSON:
-{cpu_s, max_rows, queries: [[database, quoted_strings, sql], ...]} in; out, some at a time,
-{has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the order of the queries.
+{cpu_s, max_rows, queries: [[database, quoted_strings, backwards, sql], ...]} in; out, some at a
+time, {has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the order of the queries.
 It cannot stop one long opcode: the trusted side kills it.
 """
 
@@ -54,7 +54,8 @@ LIMITS = {
 SYNTAX = re.compile(r"syntax error|incomplete input|unrecognized token", re.IGNORECASE)
 
 Answer = tuple[str, str, float, int, list[Any]]  # outcome, detail, CPU seconds, columns, rows
-Query = tuple[str, bool, str]  # database, may "text" be a string, SQL
+Query = tuple[str, bool, bool, str]  # database, may "text" be a string, rows backwards, SQL
+Place = tuple[str, bool, bool]  # what is a connection of its own
 NO_ROWS: list[Any] = []
 
 
@@ -88,8 +89,8 @@ class Refused(Exception):
 class Runner:
     def __init__(self) -> None:
         self.clock = Clock()
-        self.connections: dict[tuple[str, bool, int, int], apsw.Connection] = {}
-        self.looked_up: dict[tuple[str, bool], apsw.Connection] = {}  # since the last message
+        self.connections: dict[tuple[Place, int, int], apsw.Connection] = {}
+        self.looked_up: dict[Place, apsw.Connection] = {}  # since the last message
         self.deadline = 0.0
         self.denied = ""
 
@@ -108,8 +109,8 @@ class Runner:
         return outcome, detail, time.process_time() - started, columns, rows
 
     def _run(self, query: Query, max_rows: int) -> tuple[int, list[Any]]:
-        database, quoted_strings, sql = query
-        connection = self._connection(database, quoted_strings)
+        *place, sql = query
+        connection = self._connection(tuple(place))
         if problem := unfit(sql):
             raise Refused("runtime_error", problem)
         self.denied, self.clock.was_read = "", False
@@ -156,27 +157,28 @@ class Runner:
             return ("syntax_error", message)
         return ("runtime_error", message)
 
-    def _connection(self, database: str, quoted_strings: bool) -> apsw.Connection:
+    def _connection(self, place: Place) -> apsw.Connection:
         """The kept connection of this very file (path, size, time of change)."""
-        if known := self.looked_up.get((database, quoted_strings)):
+        if known := self.looked_up.get(place):
             return known
+        database = place[0]
         try:
             stat = os.stat(database)
         except OSError as error:
             raise Refused("harness_error", f"database {database}: {error.strerror}") from None
-        key = (database, quoted_strings, stat.st_size, stat.st_mtime_ns)
+        key = (place, stat.st_size, stat.st_mtime_ns)
         if key not in self.connections:
             if len(self.connections) >= MAX_CONNECTIONS:
                 self.connections.pop(next(iter(self.connections))).close()
                 self.looked_up.clear()
             try:
-                self.connections[key] = self._open(database, quoted_strings)
+                self.connections[key] = self._open(*place)
             except apsw.Error as error:
                 raise Refused("harness_error", f"database {database}: {error}") from None
-        self.looked_up[database, quoted_strings] = self.connections[key]
+        self.looked_up[place] = self.connections[key]
         return self.connections[key]
 
-    def _open(self, database: str, quoted_strings: bool) -> apsw.Connection:
+    def _open(self, database: str, quoted_strings: bool, backwards: bool) -> apsw.Connection:
         connection = apsw.Connection(
             f"file:{quote(os.path.abspath(database))}?mode=ro&immutable=1",
             flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
@@ -189,6 +191,7 @@ class Runner:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
         connection.pragma("temp_store", 2)
         connection.pragma("query_only", 1)
+        connection.pragma("reverse_unordered_selects", int(backwards))
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # is it a database?
         for name, value in LIMITS.items():
             connection.limit(name, value)
