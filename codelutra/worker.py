@@ -23,6 +23,7 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
+from codelutra.check_rows import run_check
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
@@ -114,6 +115,10 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
         finally:
             lock.show(workflow_id, is_executing=False)
 
+    @DBOS.workflow(name=jobs.CHECK_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
+    def check_tasks(check_id: int) -> None:
+        _check_tasks(check_id)
+
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
     for workflow in jobs.unfinished():
@@ -138,6 +143,17 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
         reason = _reason(error)
         _record_failure(run_id, reason, traceback.format_exc())
         raise RuntimeError(reason) from None  # of a type that the web process can unpickle
+
+
+def _check_tasks(check_id: int) -> None:
+    """The door at which every error of a check becomes its one-line reason."""
+    try:
+        _run_step("check", run_check, check_id)
+    except STOPPED:
+        raise
+    except Exception as error:
+        log.error("check %d failed:\n%s", check_id, traceback.format_exc())
+        raise RuntimeError(_reason(error)) from None  # see _refine_run
 
 
 def _run_step(name: str, function: Callable[..., Any], *args: Any) -> Any:

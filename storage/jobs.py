@@ -21,6 +21,8 @@ from storage.models import Run
 
 QUEUE = "runs"
 WORKFLOW = "refine_run"
+CHECK_QUEUE = "checks"  # of task sets, see checks.py: they need not wait for a run's end
+CHECK_WORKFLOW = "check_tasks"
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -39,6 +41,7 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"  # started, then its worker died: continues when one starts
 
 
+UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.INTERRUPTED)  # of a check
 PAUSABLE = (RunStatus.RUNNING, RunStatus.INTERRUPTED)
 CANCELLABLE = (*PAUSABLE, RunStatus.QUEUED, RunStatus.PAUSING, RunStatus.PAUSED)
 STOPPED = (
@@ -72,7 +75,8 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        _client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.5)
+        for queue in (QUEUE, CHECK_QUEUE):
+            _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
     _database = database
 
 
@@ -143,7 +147,10 @@ def error(run_id: int) -> str | None:
 def unfinished() -> list[WorkflowStatus]:
     """Every attempt that is queued or under way, of any version, oldest first."""
     return client().list_workflows(
-        name=WORKFLOW, status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
+        name=[WORKFLOW, CHECK_WORKFLOW],
+        status=["ENQUEUED", "PENDING"],
+        load_input=False,
+        load_output=False,
     )
 
 
@@ -239,3 +246,16 @@ def derive_status(
     if workflow.status == "PENDING" and worker is None:
         return RunStatus.INTERRUPTED
     return RunStatus.QUEUED  # also in the moment between taking it up and executing it
+
+
+def derive_check_status(workflow: WorkflowStatus | None, worker: Worker | None) -> RunStatus:
+    """Of a check, which nobody pauses or resumes: another one is asked for instead."""
+    if workflow is None or workflow.status in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+        return RunStatus.FAILED
+    if workflow.status == "SUCCESS":
+        return RunStatus.COMPLETED
+    if workflow.status == "CANCELLED" or workflow.app_version != VERSION:
+        return RunStatus.CANCELLED  # one of another version is never taken up
+    if workflow.status == "PENDING" and worker is None:
+        return RunStatus.INTERRUPTED
+    return RunStatus.RUNNING if workflow.status == "PENDING" else RunStatus.QUEUED

@@ -205,3 +205,15 @@ class LogLine(SQLModel, table=True):
     run_id: int = Field(foreign_key="run.id")
     message: str = Field(sa_type=CleanText)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class TaskCheck(SQLModel, table=True):
+    """One look at every gold of a task set; its status is that of workflow `check-ID`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    tasks: str = Field(index=True)  # the set's name, or the path of its file
+    done: int = 0
+    total: int
+    findings: list[dict[str, str]] | None = Field(default=None, sa_type=JSON)  # when all is done
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

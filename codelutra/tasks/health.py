@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -12,27 +11,11 @@ from codelutra.grading import gold_program, grade, never, one_line
 from codelutra.records import VerdictKind
 from codelutra.sandbox import ExecutionResult, Sandbox
 from codelutra.sandbox.sql_runner import Table
+from codelutra.tasks.findings import PROBLEMS, Finding
 from codelutra.tasks.task import Task
 
 CHUNK = 50  # golds between two looks at the stop button
 SLOW_SHARE = 0.25  # of the CPU time a program may have: a busier machine could time it out
-
-PROBLEMS = {  # what a gold can have, the worst first
-    "failing": "the gold does not run, or fails its own tests",
-    "nondeterministic": "the gold gives another answer when it runs again",
-    "order_dependent": "the answer hangs on the order of rows that nothing puts in order",
-    "empty": "the gold gives nothing: a wrong program gives that by luck",
-    "slow": "the gold needs much of the time that a program may have",
-    "weak_proof": "the tests run beside the program, which could forge a pass",
-}
-NO_LABEL = ("failing", "nondeterministic")  # with these a verdict says nothing
-
-
-@dataclass(frozen=True)
-class Finding:
-    task_id: str
-    problem: str  # one of PROBLEMS
-    reason: str
 
 
 def find_problems(

@@ -59,35 +59,59 @@ def stored_names() -> list[str]:
     return sorted(name for name in names if _NAME.fullmatch(name))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A set as it would be kept."""
+
+    stored: StoredSet
+    drafts: list[Draft]
+
+    @property
+    def tasks(self) -> list[Task]:
+        return [task_of(draft, self.stored.options.template) for draft in self.drafts]
+
+
 def import_set(
     source: Path, name: str, options: ImportOptions | None = None
 ) -> tuple[StoredSet, list[Task]]:
     """Reads a file, folder or archive and keeps it as `name`; keeps nothing when it raises."""
-    options = options or ImportOptions()
     check_name(name)
+    with new_folder(name) as folder:
+        prepared = prepare(source, name, options or ImportOptions(), folder)
+        write(folder, prepared.stored, prepared.drafts, moved_to=sets_folder() / name)
+    return prepared.stored, load_stored(name)
+
+
+def preview_set(source: Path, options: ImportOptions | None = None) -> Prepared:
+    """What `import_set` would keep, under a name that is still to be found. Keeps nothing."""
+    with tempfile.TemporaryDirectory(prefix="codelutra-preview-") as folder:
+        return prepare(source, "", options or ImportOptions(), Path(folder))
+
+
+def prepare(source: Path, name: str, options: ImportOptions, folder: Path) -> Prepared:
+    """An archive is unpacked below `folder`. Raises TaskError."""
     if not source.exists():
         raise TaskError(f"{source} does not exist")
-    with new_folder(name) as folder:
-        place = source
-        if is_archive(source):
-            place = folder / "files"
-            unpack(source, place)
-        published = formats.load(place)
-        if not published.drafts:
-            reasons = "; ".join(sorted(set(published.left_out.values()))[:5])
-            raise TaskError(f"{source}: no task of it can be used ({reasons})")
-        options = replace(options, template=options.template or published.template)
-        drafts = [settled(draft, options) for draft in published.drafts]
-        drafts = with_splits(drafts, options)
-        left_out, leaks = dict(published.left_out), find_leaks(drafts)
-        if options.drop_leaks:
-            given_away = {leak.train_id: "gives a held-out task away" for leak in leaks}
-            drafts = [draft for draft in drafts if draft.task["task_id"] not in given_away]
-            left_out, leaks = left_out | given_away, []
-        stored = StoredSet(name, published.format, str(source.absolute()), options, left_out, leaks)
-        refuse_doubles(source, [task_of(draft, options.template) for draft in drafts])
-        write(folder, stored, drafts, moved_to=sets_folder() / name)
-    return stored, load_stored(name)
+    place = source
+    if is_archive(source):
+        place = folder / "files"
+        unpack(source, place)
+    published = formats.load(place)
+    if not published.drafts:
+        reasons = "; ".join(sorted(set(published.left_out.values()))[:5])
+        raise TaskError(f"{source}: no task of it can be used ({reasons})")
+    options = replace(options, template=options.template or published.template)
+    drafts = [settled(draft, options) for draft in published.drafts]
+    drafts = with_splits(drafts, options)
+    left_out, leaks = dict(published.left_out), find_leaks(drafts)
+    if options.drop_leaks:
+        given_away = {leak.train_id: "gives a held-out task away" for leak in leaks}
+        drafts = [draft for draft in drafts if draft.task["task_id"] not in given_away]
+        left_out, leaks = left_out | given_away, []
+    stored = StoredSet(name, published.format, str(source.absolute()), options, left_out, leaks)
+    prepared = Prepared(stored, drafts)
+    refuse_doubles(source, prepared.tasks)
+    return prepared
 
 
 def check_name(name: str) -> None:
@@ -152,9 +176,15 @@ def write(folder: Path, stored: StoredSet, drafts: list[Draft], moved_to: Path) 
     (folder / "set.json").write_text(json.dumps(asdict(stored), indent=1) + "\n", "utf-8")
 
 
+def read_stored(name: str) -> StoredSet:
+    known = json.loads((sets_folder() / name / "set.json").read_text("utf-8"))
+    options, leaks = ImportOptions(**known["options"]), [Leak(**leak) for leak in known["leaks"]]
+    return StoredSet(**{**known, "options": options, "leaks": leaks})
+
+
 def load_stored(name: str) -> list[Task]:
     folder = sets_folder() / name
-    template = json.loads((folder / "set.json").read_text("utf-8"))["options"]["template"]
+    template = read_stored(name).options.template
     with (folder / "drafts.jsonl").open(encoding="utf-8") as file:
         tasks = [task_of(Draft(**json.loads(line)), template) for line in file]
     missing = sorted({t.database for t in tasks if t.database and not Path(t.database).is_file()})
