@@ -44,5 +44,12 @@
     }
   }, 1000);
 
-  window.codelutra = { follow, remember, showRun };
+  // A task that was chosen is below its table.
+  const showTask = () => {
+    const shown = document.querySelector("#task-detail [data-task-shown]");
+    remember({ task: shown?.dataset.taskShown });
+    shown?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  };
+
+  window.codelutra = { follow, remember, showRun, showTask };
 })();

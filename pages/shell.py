@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pages import refine, trends
+from codelutra.config import STARTER
+from pages import refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.run_view import run_exists
@@ -15,7 +16,7 @@ from storage.lock import Worker, find_worker
 
 FOLDER = Path(__file__).parent
 CSS_FILE = FOLDER / "style.css"
-TABS = ("refine", "trends")
+TABS = ("refine", "trends", "tasks")
 TICK_S = 3.0
 
 HEADER = """<header class="product"><h1>CodeLutra</h1>
@@ -92,20 +93,29 @@ def build() -> gr.Blocks:
                 run_picker, run_timer, show_run, run_outputs = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
                 trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
+            with gr.Tab("Tasks", id="tasks") as tasks_tab:
+                task_view = tasks.render()
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         quiet["queue"] = False  # quick reads: they need not wait for their turn
-        timers: list[Component] = [run_timer, trend_timer]
+        timers: list[Component] = [run_timer, trend_timer, task_view.timer]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
-            tab, run_id = address(dict(request.query_params))
+            params = dict(request.query_params)
+            tab, run_id = address(params)
             if run_id and not run_exists(run_id):
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
             shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
+            listed = [gr.skip()] * len(task_view.outputs)
+            if tab == "tasks":
+                listed = tasks.show(
+                    tasks.Look(params.get("set", STARTER), shown=params.get("task"))
+                )
             now = around()
-            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *now, now]
+            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *listed, *now,
+                    now]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
@@ -119,15 +129,23 @@ def build() -> gr.Blocks:
                 return [gr.skip()] * (len(timers) + len(trend_outputs))
             return [*_active("trends"), *show_trend(run_id)]
 
-        opened = [tabs, *timers, *run_outputs, *trend_outputs, top, foot, seen]
+        def open_tasks(name: str | None, version: Any) -> list[Any]:
+            return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER), version)]
+
+        opened = [tabs, *timers, *run_outputs, *trend_outputs, *task_view.outputs, top, foot, seen]
         read = blocks.load(open_address, None, opened, **quiet)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
         refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)
         trends_tab.select(open_trends, run_picker, [*timers, *trend_outputs], **quiet)
-        for tab, name in ((refine_tab, "refine"), (trends_tab, "trends")):
+        of_set = [task_view.picker, task_view.outputs[-1]]
+        tasks_tab.select(open_tasks, of_set, [*timers, *task_view.outputs], **quiet)
+        for tab, name in ((refine_tab, "refine"), (trends_tab, "trends"), (tasks_tab, "tasks")):
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
         for picker in (run_picker, trend_picker):
             picker.change(None, picker, js="run => window.codelutra.remember({run})")
+        task_view.picker.change(
+            None, task_view.picker, js="set => window.codelutra.remember({set})"
+        )
     assert isinstance(blocks, gr.Blocks)
     return blocks
 

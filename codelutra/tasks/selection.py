@@ -18,7 +18,7 @@ def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
         part = [task for task in whole if task.task_id not in left_out]
         if not part:
             raise TaskError(
-                f"every one of the {len(whole):,} {split} tasks of {config.tasks} is in quarantine: "
+                f"all {len(whole):,} {split} tasks of {config.tasks} are in quarantine: "
                 "release some on the Tasks tab"
             )
         chosen += _spread(part, limit or len(part))

@@ -253,6 +253,26 @@ def test_text_in_double_quotes_is_a_string_only_where_the_task_says_so(
     assert lenient.value.rows == [(1,)]
 
 
+def test_a_database_may_lie_behind_a_symbolic_link(
+    sandbox: Sandbox, database: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(database.parent)
+    query = Program("sql", "SELECT 1", str(tmp_path / "link" / database.name))
+    assert sandbox.execute([query])[0].value.rows == [(1,)]
+
+
+def test_rows_that_nothing_orders_can_come_backwards(sandbox: Sandbox, database: Path) -> None:
+    query = Program("sql", "SELECT rowid FROM items LIMIT 1", str(database))
+    ordered = dataclasses.replace(query, source="SELECT rowid FROM items ORDER BY rowid LIMIT 1")
+    forwards, backwards, again = sandbox.execute(
+        [query, dataclasses.replace(query, backwards=True), query]
+    )
+    assert forwards.value.rows == again.value.rows == [(1,)]
+    assert backwards.value.rows != [(1,)]
+    turned = dataclasses.replace(ordered, backwards=True)
+    assert sandbox.execute([turned])[0].value.rows == [(1,)]
+
+
 @pytest.mark.parametrize("end", [";", "; ", "; -- so", "; /* so */ ;", ";;", " -- so"])
 def test_what_is_no_statement_may_follow_a_query(
     sandbox: Sandbox, database: Path, end: str

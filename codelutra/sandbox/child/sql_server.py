@@ -3,7 +3,7 @@
 Run by path with a clean environment, never imported by CodeLutra: `python sql_server.py
 CONTROL_FD PARENT_PID MEMORY_MB fenced|unfenced`. Each message on the socket is a length and JSON:
 {cpu_s, max_rows, queries: [[database, quoted_strings, backwards, sql], ...]} in; out, some at a
-time, {has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the order of the queries.
+time, {has_bytes, answers: [[outcome, detail, cpu_s, columns, rows], ...]}, in the queries' order.
 It cannot stop one long opcode: the trusted side kills it.
 """
 
@@ -109,8 +109,7 @@ class Runner:
         return outcome, detail, time.process_time() - started, columns, rows
 
     def _run(self, query: Query, max_rows: int) -> tuple[int, list[Any]]:
-        *place, sql = query
-        connection = self._connection(tuple(place))
+        connection, sql = self._connection(*query[:3]), query[3]
         if problem := unfit(sql):
             raise Refused("runtime_error", problem)
         self.denied, self.clock.was_read = "", False
@@ -157,11 +156,11 @@ class Runner:
             return ("syntax_error", message)
         return ("runtime_error", message)
 
-    def _connection(self, place: Place) -> apsw.Connection:
+    def _connection(self, database: str, quoted: bool, backwards: bool) -> apsw.Connection:
         """The kept connection of this very file (path, size, time of change)."""
+        place = database, quoted, backwards
         if known := self.looked_up.get(place):
             return known
-        database = place[0]
         try:
             stat = os.stat(database)
         except OSError as error:
@@ -180,7 +179,8 @@ class Runner:
 
     def _open(self, database: str, quoted_strings: bool, backwards: bool) -> apsw.Connection:
         connection = apsw.Connection(
-            f"file:{quote(os.path.abspath(database))}?mode=ro&immutable=1",
+            # apsw's VFS takes SQLite's "fine, but a symbolic link" for an error.
+            f"file:{quote(os.path.realpath(database))}?mode=ro&immutable=1",
             flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
             vfs="clockless",
             statementcachesize=0,
