@@ -5,19 +5,17 @@ import errno
 import hashlib
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from codelutra import __version__
+from codelutra import __version__, cli_tasks
 from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 
 WEAK_PROOF = "weak proof: the tests of {} tasks run beside the program, which could forge a pass"
-PREVIEW = 5  # prompts shown of a set that is imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_refine(commands)
     _add_judge(commands)
-    _add_tasks(commands)
+    cli_tasks.add_commands(commands, _add_unsafe)
     worker = commands.add_parser("worker", help="run queued refinements until stopped")
     _add_unsafe(worker)
     worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")
@@ -97,44 +95,6 @@ def _add_judge(commands: Any) -> None:
     judge.add_argument("--out", required=True, type=Path, help="verdicts, one JSON object a line")
     _add_unsafe(judge)
     judge.set_defaults(run=_judge)
-
-
-def _add_tasks(commands: Any) -> None:
-    tasks = commands.add_parser("tasks", help="task sets").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    listing = tasks.add_parser("list", help="the task sets by name")
-    listing.set_defaults(run=_tasks_list)
-    importing = tasks.add_parser("import", help="keep a published set, or your own, by a name")
-    importing.add_argument("source", type=Path, help="a file, a folder, or a .zip or .tar archive")
-    importing.add_argument("--name", required=True, help="what it is called from now on")
-    importing.add_argument(
-        "--heldout", type=float, default=0.3, help="share of the tasks held out (%(default)s)"
-    )
-    importing.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
-    importing.add_argument(
-        "--split-by",
-        choices=("family", "task"),
-        default="family",
-        help="family (a database) keeps related tasks on one side (%(default)s)",
-    )
-    importing.add_argument(
-        "--match",
-        choices=("exact", "bird", "spider"),
-        default="exact",
-        help="how rows are compared: ours, or as those benchmarks do (%(default)s)",
-    )
-    importing.add_argument(
-        "--drop-leaks",
-        action="store_true",
-        help="leave out training tasks that give a held-out one away",
-    )
-    importing.add_argument("--template", type=Path, help="a file: the prompt with {parts} in it")
-    importing.set_defaults(run=_tasks_import)
-    check = tasks.add_parser("check", help="run every gold program; print one JSON summary")
-    _add_unsafe(check)
-    check.add_argument("name", help="a task set's name or a JSONL file")
-    check.set_defaults(run=_tasks_check)
 
 
 def _add_unsafe(command: argparse.ArgumentParser) -> None:
@@ -221,64 +181,6 @@ def _judge(options: argparse.Namespace) -> int:
     if weak := sum(map(weak_proof, tasks.values())):
         print(WEAK_PROOF.format(weak), file=sys.stderr)
     return 2 if broken else 0
-
-
-def _tasks_list(options: argparse.Namespace) -> int:
-    from codelutra.tasks import list_task_sets, load_tasks
-
-    for name in list_task_sets():
-        tasks = load_tasks(name)
-        train = sum(task.split == "train" for task in tasks)
-        print(f"{name}\t{train} train\t{len(tasks) - train} held-out")
-    return 0
-
-
-def _tasks_import(options: argparse.Namespace) -> int:
-    from codelutra.tasks.stored import ImportOptions, import_set
-
-    if not 0 <= options.heldout <= 1:
-        raise CodeLutraError(f"--heldout {options.heldout}: write a share between 0 and 1")
-    template = options.template.read_text("utf-8") if options.template else ""
-    stored, tasks = import_set(
-        options.source.expanduser(),
-        options.name,
-        ImportOptions(
-            heldout_share=options.heldout,
-            split_by=options.split_by,
-            seed=options.seed,
-            match=options.match,
-            template=template,
-            drop_leaks=options.drop_leaks,
-        ),
-    )
-    for task in tasks[:PREVIEW]:
-        print(f"--- {task.task_id} ({task.split}, {task.family})\n{task.prompt}")
-    heldout = sum(task.split == "heldout" for task in tasks)
-    families = len({task.family for task in tasks})
-    print(
-        f"--- {stored.name}: {len(tasks):,} tasks ({stored.format}) of {families:,} families, "
-        f"{len(tasks) - heldout:,} train, {heldout:,} held-out"
-    )
-    if not 0 < heldout < len(tasks) and families < 2:
-        print("one family only, so all are on one side: --split-by task draws among its tasks")
-    for reason, number in Counter(stored.left_out.values()).most_common():
-        print(f"left out: {number:,} tasks, {reason}")
-    for leak in stored.leaks[:PREVIEW]:
-        print(f"leak: {leak.train_id} (train) gives {leak.heldout_id} away: {leak.reason}")
-    if stored.leaks:
-        away = len({leak.heldout_id for leak in stored.leaks})
-        print(
-            f"{away:,} of {heldout:,} held-out tasks are given away: --drop-leaks leaves those out"
-        )
-    return 0
-
-
-def _tasks_check(options: argparse.Namespace) -> int:
-    from codelutra.tasks import load_tasks
-    from codelutra.tasks.health import check_golds
-
-    print(json.dumps(check_golds(load_tasks(options.name))))
-    return 0
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -34,4 +34,9 @@ def caveats(run: RunRow) -> str:
             f"<b>{of_all} tasks have a weak proof.</b> Their tests cannot be taken apart from the "
             "program: it runs beside them and could forge a pass."
         )
+    if run.num_quarantined:
+        notes.append(
+            f"{count(run.num_quarantined)} tasks of the set were in quarantine when this run was "
+            "made: it does not use them."
+        )
     return "".join(f'<div class="note warn">{note}</div>' for note in notes)

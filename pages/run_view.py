@@ -31,6 +31,7 @@ class RunRow:
     created_at: datetime
     num_tasks: int = 0
     num_weak: int = 0  # of them with a weak proof
+    num_quarantined: int = 0  # tasks of the set that it does not use
     is_unfenced: bool = False
 
     @property
@@ -191,6 +192,7 @@ def _row(run: Run, status: RunStatus) -> RunRow:
         created_at=run.created_at,
         num_tasks=run.num_train + run.num_heldout,
         num_weak=run.num_weak,
+        num_quarantined=len(run.config.get("quarantined", ())),
         is_unfenced=run.is_unfenced,
     )
 

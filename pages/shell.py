@@ -130,7 +130,9 @@ def build() -> gr.Blocks:
             return [*_active("trends"), *show_trend(run_id)]
 
         def open_tasks(name: str | None, version: Any) -> list[Any]:
-            return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER), version)]
+            if version:  # shown before: the timer goes on, with the filters as they are
+                return [*_active("tasks"), *[gr.skip()] * len(task_view.outputs)]
+            return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER))]
 
         opened = [tabs, *timers, *run_outputs, *trend_outputs, *task_view.outputs, top, foot, seen]
         read = blocks.load(open_address, None, opened, **quiet)

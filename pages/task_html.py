@@ -171,7 +171,7 @@ def _row(row: Listed, is_shown: bool) -> str:
         marks.insert(0, "<b>quarantined</b>")
     cells = (
         task.split,
-        text(task.family),
+        text(task.family) if task.family != task.task_id else "",
         text(", ".join(task.tags)),
         solved(row),
         ", ".join(marks),

@@ -239,10 +239,12 @@ def render() -> TasksTab:
         button.click(
             lambda values, action=action: act(look_of(values), action), inputs, outputs, **quiet
         )
-    form.imported.then(
-        lambda name: show(Look(name)) if name else [gr.skip()] * NUM_OUTPUTS,
-        form.kept, outputs, **quiet,
-    )  # fmt: skip
+
+    def show_imported(values: dict[Component, Any]) -> list[Any]:
+        name = values[form.kept]
+        return show(look_of(values, tasks=name, page=0)) if name else [gr.skip()] * NUM_OUTPUTS
+
+    form.imported.then(show_imported, inputs | {form.kept}, outputs, **quiet)
     api(task_sets, api_name="task_sets")
     api(check_tasks, api_name="check_tasks")
     api(check_status, api_name="check_status")

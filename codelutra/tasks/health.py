@@ -1,6 +1,5 @@
 """Runs every gold program before anyone trusts an accuracy, and lists what is wrong with it."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
@@ -12,6 +11,7 @@ from codelutra.records import VerdictKind
 from codelutra.sandbox import ExecutionResult, Sandbox
 from codelutra.sandbox.sql_runner import Table
 from codelutra.tasks.findings import PROBLEMS, Finding
+from codelutra.tasks.row_order import variants
 from codelutra.tasks.task import Task
 
 CHUNK = 50  # golds between two looks at the stop button
@@ -23,7 +23,7 @@ def find_problems(
     report: Callable[[int], None] = lambda done: None,
     should_stop: Callable[[], bool] = never,
 ) -> list[Finding]:
-    """Runs each gold twice, a query once more with its rows backwards.
+    """Runs each gold twice, and a query with its rows in two more orders.
 
     `report` is told how many tasks are done. Raises StopRequested within a chunk.
     """
@@ -37,12 +37,13 @@ def find_problems(
     return findings
 
 
-def check_golds(
-    tasks: Sequence[Task], report: Callable[[int], None] = lambda done: None
-) -> dict[str, Any]:
-    """`gold_failed` has ids and reasons, the other lists have ids."""
+def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
     started = monotonic()
-    findings = find_problems(tasks, report)
+    return summarise(tasks, find_problems(tasks), monotonic() - started)
+
+
+def summarise(tasks: Sequence[Task], findings: Sequence[Finding], seconds: float) -> dict[str, Any]:
+    """`gold_failed` has ids and reasons, the other lists have ids."""
 
     def ids(problem: str) -> list[str]:
         return [found.task_id for found in findings if found.problem == problem]
@@ -60,7 +61,7 @@ def check_golds(
         "nondeterministic": ids("nondeterministic"),
         "order_dependent": ids("order_dependent"),
         "slow": ids("slow"),
-        "seconds": round(monotonic() - started, 2),
+        "seconds": round(seconds, 2),
     }
 
 
@@ -70,22 +71,26 @@ def _look_at(
     programs = [gold_program(task) for task in tasks]
     first = execute(sandbox, programs, should_stop=should_stop)
     again = execute(sandbox, programs, should_stop=should_stop)
-    queries = [task for task in tasks if task.kind == "sql"]
-    turned = execute(
-        sandbox,
-        [dataclasses.replace(gold_program(task), backwards=True) for task in queries],
-        should_stop=should_stop,
+    queries = {
+        task.task_id: variants(program, result.value.columns)
+        for task, program, result in zip(tasks, programs, first, strict=True)
+        if task.kind == "sql" and result.outcome == "ok"
+    }
+    turned = iter(
+        execute(
+            sandbox, [one for pair in queries.values() for one in pair], should_stop=should_stop
+        )
     )
-    backwards = {task.task_id: result for task, result in zip(queries, turned, strict=True)}
+    orders = {task_id: (next(turned), next(turned)) for task_id in queries}
     for task, one, two in zip(tasks, first, again, strict=True):
-        yield from _problems(task, one, two, backwards.get(task.task_id), timeout_s)
+        yield from _problems(task, one, two, orders.get(task.task_id), timeout_s)
 
 
 def _problems(
     task: Task,
     first: ExecutionResult,
     again: ExecutionResult,
-    backwards: ExecutionResult | None,
+    orders: tuple[ExecutionResult, ExecutionResult] | None,
     timeout_s: float,
 ) -> Iterator[Finding]:
     def found(problem: str, reason: str) -> Finding:
@@ -95,8 +100,8 @@ def _problems(
         yield found("failing", failure)
     elif other := _difference(task, first, again):
         yield found("nondeterministic", f"run again: {other}")
-    elif backwards and (other := _difference(task, first, backwards)):
-        yield found("order_dependent", f"with its rows the other way round: {other}")
+    elif orders and (other := _difference(task, *orders)):
+        yield found("order_dependent", f"with rows that tie the other way round: {other}")
     if not failure and not task.tests and _is_empty(first):
         yield found("empty", "no rows" if task.kind == "sql" else "no value in the answer")
     if not failure and first.seconds > SLOW_SHARE * timeout_s:
