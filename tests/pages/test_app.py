@@ -61,7 +61,10 @@ def test_bad_input_is_answered_with_one_line(client):
 
 def test_only_the_named_events_are_public(client):
     api = client.view_api(return_format="dict", print_info=False)
-    assert set(api["named_endpoints"]) == {"/runs", "/start_run", "/run_status", "/trend"}
+    assert set(api["named_endpoints"]) == {
+        *("/runs", "/start_run", "/run_status", "/trend"),
+        *("/task_sets", "/check_tasks", "/check_status"),
+    }
     assert api["unnamed_endpoints"] == {}
 
 
