@@ -18,6 +18,7 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 
+from codelutra.harness import with_harness
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.take_apart import Parts, take_apart
 from codelutra.tasks.task import Task
@@ -29,11 +30,13 @@ def never() -> bool:
 
 def weak_proof(task: Task) -> bool:
     """Could a program of this task forge its verdict?"""
-    return bool(task.tests) and parts_of(task) is None
+    return bool(task.tests) and task.harness == "asserts" and parts_of(task) is None
 
 
 def with_tests(task: Task, source: str) -> Program:
     """`source` as it is run for a task that has tests."""
+    if task.harness == "ds1000":
+        return with_harness(task, source)
     program = Program(task.kind, source, setup=task.setup)
     parts = parts_of(task)
     if parts is not None:
@@ -91,10 +94,11 @@ def judge_of(program: Program, result: ExecutionResult) -> Program | None:
     """What plays the tests on the values that the program gave; None when there are none."""
     if not program.tests or result.outcome != "ok":
         return None
-    num_inputs = len(json.loads(program.tests)["inputs"])
+    plan = json.loads(program.tests)
+    judge, num_inputs = plan.get("judge", "replay"), len(plan["inputs"])
     calls = list(program.calls[num_inputs:]) if is_recorded(program.tests) else []
     replies = json.dumps(result.value[1][num_inputs:])
-    source = f"import replay\nresult = replay.judge({program.tests!r}, {calls!r}, {replies!r})"
+    source = f"import {judge}\nresult = {judge}.judge({program.tests!r}, {calls!r}, {replies!r})"
     return Program("python", source)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from codelutra.errors import TaskError
-from codelutra.tasks import humaneval, mbpp, own, spider
+from codelutra.tasks import ds1000, humaneval, mbpp, own, spider
 from codelutra.tasks.draft import Published
 from codelutra.tasks.rows import read_json_rows
 
@@ -16,6 +16,7 @@ FORMATS: dict[str, tuple[set[str], Load]] = {  # the fields that tell it from th
     "bird": ({"db_id", "question", "SQL"}, spider.load_bird),
     "mbpp": ({"code", "test_list"}, mbpp.load),
     "humaneval": ({"prompt", "canonical_solution", "test", "entry_point"}, humaneval.load),
+    "ds1000": ({"prompt", "reference_code", "code_context", "metadata"}, ds1000.load),
     "own": ({"task_id", "kind", "prompt", "gold"}, own.load),
 }
 SUFFIXES = (".json", ".jsonl", ".jsonl.gz")

@@ -39,6 +39,9 @@ class Task(BaseModel):
     tests: tuple[str, ...] = Field(
         (), description="assert lines or a `def check(candidate)`; they replace `answer` (python)"
     )
+    harness: Literal["asserts", "ds1000"] = Field(
+        "asserts", description="what `tests` is: asserts, or a code_context of DS-1000 (python)"
+    )
     prefix: str = Field(
         "",
         description="end of the prompt that a completion continues unless it begins anew (python)",

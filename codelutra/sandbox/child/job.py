@@ -15,6 +15,7 @@ from typing import Any
 
 import encoding
 import fences
+import harness_judge  # noqa: F401, as `replay`
 import output
 import replay  # noqa: F401, for tests that are played here: see codelutra/asserts.py
 import tiers
