@@ -18,7 +18,7 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 
-from codelutra.harness import with_harness
+from codelutra.harness import with_solution
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.take_apart import Parts, take_apart
 from codelutra.tasks.task import Task
@@ -36,7 +36,8 @@ def weak_proof(task: Task) -> bool:
 def with_tests(task: Task, source: str) -> Program:
     """`source` as it is run for a task that has tests."""
     if task.harness == "ds1000":
-        return with_harness(task, source)
+        run = with_solution(task.tests[0], source)
+        return Program(task.kind, run.code, setup=run.setup, calls=run.calls, tests=run.plan)
     program = Program(task.kind, source, setup=task.setup)
     parts = parts_of(task)
     if parts is not None:

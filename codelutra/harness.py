@@ -13,9 +13,6 @@ import re
 import warnings
 from dataclasses import dataclass
 
-from codelutra.sandbox import Program
-from codelutra.tasks.task import Task
-
 SECRET = {"generate_ans", "generate_test_case", "exec_test", "test_execution", "test_string"}
 CUTS = ("</code>", "\nEND SOLUTION", "\n### END SOLUTION", "\n# SOLUTION END", "\n### SOLUTION END")
 SETUP = """\
@@ -131,26 +128,34 @@ def known(context: str) -> Harness:
     return take_harness_apart(context)
 
 
-def with_harness(task: Task, source: str) -> Program:
-    """`source`, a solution, as it is run and judged: one call a case."""
-    harness = known(task.tests[0])
-    solution = cut(source)
+@dataclass(frozen=True)
+class Run:
+    """A solution as it is run: `calls` give a value a case, `plan` (JSON) judges them."""
+
+    code: str
+    setup: str
+    calls: tuple[str, ...]
+    plan: str
+
+
+def with_solution(context: str, completion: str) -> Run:
+    harness = known(context)
+    solution = cut(completion)
     code = harness.template.replace("[insert]", solution)
     again = [f"_harness['again']({case}, {code!r})" for case in range(2, harness.num_cases + 1)]
     plan = {
         "judge": "harness_judge",
         "recorded": False,
         "inputs": [],
-        "context": task.tests[0],
+        "context": context,
         "outputs": OUTPUTS,
         "solution": solution,
     }
-    return Program(
-        task.kind,
+    return Run(
         code,
-        setup=SETUP.format(inputs=harness.inputs, outputs=OUTPUTS),
-        calls=tuple(f"_harness['out']({call})" for call in ("result", *again)),
-        tests=json.dumps(plan),
+        SETUP.format(inputs=harness.inputs, outputs=OUTPUTS),
+        tuple(f"_harness['out']({call})" for call in ("result", *again)),
+        json.dumps(plan),
     )
 
 

@@ -53,3 +53,73 @@ HUMANEVAL = {
     "canonical_solution": "    return a + b\n",
     "test": "def check(candidate):\n    assert candidate(20, 22) == 42\n",
 }
+
+DS1000_CONTEXT = '''
+import pandas as pd
+import numpy as np
+import copy
+import tokenize, io
+
+
+def generate_test_case(test_case_id):
+    def generate_ans(data):
+        df, factor = data
+        df["total"] = df["price"] * factor
+        return df.set_index("name")["total"]
+
+    def define_test_input(test_case_id):
+        if test_case_id == 1:
+            df = pd.DataFrame({"name": ["a", "b"], "price": [1, 2]})
+        if test_case_id == 2:
+            df = pd.DataFrame({"name": list("abc"), "price": np.random.randint(1, 9, 3)})
+        return df, 3
+
+    test_input = define_test_input(test_case_id)
+    expected_result = generate_ans(copy.deepcopy(test_input))
+    return test_input, expected_result
+
+
+def exec_test(result, ans):
+    try:
+        pd.testing.assert_series_equal(result, ans, check_dtype=False)
+        return 1
+    except:
+        return 0
+
+
+exec_context = r"""
+import pandas as pd
+import numpy as np
+df, factor = test_input
+[insert]
+"""
+
+
+def test_execution(solution: str):
+    code = exec_context.replace("[insert]", solution)
+    for i in range(2):
+        test_input, expected_result = generate_test_case(i + 1)
+        test_env = {"test_input": test_input}
+        exec(code, test_env)
+        assert exec_test(test_env["result"], expected_result)
+
+
+def test_string(solution: str):
+    tokens = [token.string for token in tokenize.tokenize(io.BytesIO(solution.encode()).readline)]
+    assert "for" not in tokens and "while" not in tokens
+'''
+DS1000 = {
+    "prompt": "Problem:\nMultiply.\nA:\n<code>\ndf, factor = load_data()\n</code>\n"
+    "result = ... # put solution in this variable\nBEGIN SOLUTION\n<code>\n",
+    "reference_code": 'df["total"] = df["price"] * factor\n'
+    'result = df.set_index("name")["total"]\n',
+    "code_context": DS1000_CONTEXT,
+    "metadata": {
+        "problem_id": 7,
+        "library_problem_id": 7,
+        "library": "Pandas",
+        "test_case_cnt": 2,
+        "perturbation_type": "Semantic",
+        "perturbation_origin_id": 3,
+    },
+}
