@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ def add_commands(commands: Any, add_unsafe: Callable[[argparse.ArgumentParser], 
     listing = tasks.add_parser("list", help="the task sets by name")
     listing.set_defaults(run=_tasks_list)
     importing = tasks.add_parser("import", help="keep a published set, or your own, by a name")
-    importing.add_argument("source", type=Path, help="a file, a folder, or a .zip or .tar archive")
+    importing.add_argument(
+        "source", help="a file, a folder, a .zip or .tar archive, or hub:OWNER/NAME[/FILE]"
+    )
     importing.add_argument("--name", required=True, help="what it is called from now on")
     importing.add_argument(
         "--heldout", type=float, default=0.3, help="share of the tasks held out (%(default)s)"
@@ -43,6 +45,14 @@ def add_commands(commands: Any, add_unsafe: Callable[[argparse.ArgumentParser], 
         "--drop-leaks",
         action="store_true",
         help="leave out training tasks that give a held-out one away",
+    )
+    importing.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        dest="columns",
+        help="for files with columns of their own; FIELD==TEXT is a constant (repeatable)",
     )
     importing.add_argument("--template", type=Path, help="a file: the prompt with {parts} in it")
     importing.set_defaults(run=_tasks_import)
@@ -67,6 +77,17 @@ def _tasks_list(options: argparse.Namespace) -> int:
     return 0
 
 
+def columns_of(settings: Sequence[str]) -> dict[str, str]:
+    """From FIELD=COLUMN; raises CodeLutraError."""
+    columns = {}
+    for setting in settings:
+        field, separator, column = setting.partition("=")
+        if not separator or not field or not column:
+            raise CodeLutraError(f"--map {setting}: write FIELD=COLUMN, e.g. prompt=question")
+        columns[field.strip()] = column
+    return columns
+
+
 def _tasks_import(options: argparse.Namespace) -> int:
     from codelutra.tasks.stored import ImportOptions, import_set
 
@@ -74,7 +95,7 @@ def _tasks_import(options: argparse.Namespace) -> int:
         raise CodeLutraError(f"--heldout {options.heldout}: write a share between 0 and 1")
     template = options.template.read_text("utf-8") if options.template else ""
     stored, tasks = import_set(
-        options.source.expanduser(),
+        options.source,
         options.name,
         ImportOptions(
             heldout_share=options.heldout,
@@ -83,6 +104,7 @@ def _tasks_import(options: argparse.Namespace) -> int:
             match=options.match,
             template=template,
             drop_leaks=options.drop_leaks,
+            columns=columns_of(options.columns),
         ),
     )
     for task in tasks[:PREVIEW]:

@@ -23,12 +23,12 @@ class ImportForm:
     kept: gr.State  # '' when nothing was kept
 
 
-def read(values: dict[str, Any]) -> tuple[Path, str, ImportOptions]:
+def read(values: dict[str, Any]) -> tuple[str, str, ImportOptions]:
     """Source, name and options that the form says; raises CodeLutraError."""
     given = values["upload"] or (values["path"] or "").strip()
     if not given:
         raise CodeLutraError("choose a file, or write the path of one")
-    source = Path(given).expanduser()
+    source = str(given)
     options = ImportOptions(
         heldout_share=values["heldout"] / 100,
         split_by=values["split_by"],
@@ -36,12 +36,24 @@ def read(values: dict[str, Any]) -> tuple[Path, str, ImportOptions]:
         match=values["match"],
         template=values["template"] or "",
         drop_leaks=values["drop_leaks"],
+        columns=columns_of(values["columns"] or ""),
     )
     return source, (values["name"] or "").strip() or name_of(source), options
 
 
-def name_of(source: Path) -> str:
-    stem = source.name.split(".")[0].lower()
+def columns_of(lines: str) -> dict[str, str]:
+    """From lines such as `prompt = question`; raises CodeLutraError."""
+    columns = {}
+    for line in filter(str.strip, lines.splitlines()):
+        field, separator, column = line.partition("=")
+        if not separator or not column.strip():
+            raise CodeLutraError(f"columns: {line!r} is no `field = column`")
+        columns[field.strip()] = column.strip()
+    return columns
+
+
+def name_of(source: str) -> str:
+    stem = Path(source).name.split(".")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:60]
 
 
@@ -79,7 +91,8 @@ def render() -> ImportForm:
             elem_id="import-file",
         ),
         "path": gr.Textbox(
-            label="or a path on this machine", placeholder="/data/spider", elem_id="import-path"
+            label="or a path on this machine, or on the Hub",
+            placeholder="/data/spider, hub:OWNER/NAME/FILE", elem_id="import-path"
         ),
         "name": gr.Textbox(label="Name", placeholder="of the file", elem_id="import-name"),
     }  # fmt: skip
@@ -96,6 +109,10 @@ def render() -> ImportForm:
                 info="our way, or as those benchmarks do",
             ),
             "drop_leaks": gr.Checkbox(label="Leave out tasks that give a held-out one away"),
+            "columns": gr.Textbox(
+                label="Columns", lines=2, elem_id="import-columns", placeholder="prompt = question",
+                info="only for files with columns of their own; kind = =sql is a constant",
+            ),
             "template": gr.Textbox(
                 label="Prompt template", lines=4, max_lines=12, elem_id="import-template",
                 info="{parts} are replaced; empty: the format's own, shown by a preview",

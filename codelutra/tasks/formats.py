@@ -6,6 +6,7 @@ from typing import Any
 
 from codelutra.errors import TaskError
 from codelutra.tasks import ds1000, humaneval, mbpp, own, spider
+from codelutra.tasks.columns import own_rows, read_rows
 from codelutra.tasks.draft import Published
 from codelutra.tasks.rows import read_json_rows
 
@@ -22,16 +23,19 @@ FORMATS: dict[str, tuple[set[str], Load]] = {  # the fields that tell it from th
 SUFFIXES = (".json", ".jsonl", ".jsonl.gz")
 
 
-def load(source: Path) -> Published:
-    """The set in a file, or the one set in a folder. Raises TaskError."""
+def load(source: Path, columns: Mapping[str, str] | None = None) -> Published:
+    """The set in a file, or the one set in a folder; with `columns` an own set. Raises TaskError."""
     if source.is_dir():
         return load_folder(source)
-    rows = read_json_rows(source)
+    rows = read_rows(source)
+    if columns:
+        return own.load(source, own_rows(str(source), rows, columns))
     name = format_of(rows[0])
     if name is None:
         raise TaskError(
             f"{source}: the first row has {', '.join(map(str, rows[0]))}, which is none of the "
-            f"known formats ({', '.join(FORMATS)}); write own tasks as the README shows"
+            f"known formats ({', '.join(FORMATS)}); map its columns, or write own tasks as "
+            "docs/tasks.md shows"
         )
     return FORMATS[name][1](source, rows)
 

@@ -8,15 +8,15 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from codelutra.config import STARTER, home
 from codelutra.errors import TaskError
-from codelutra.tasks import formats
+from codelutra.tasks import formats, hub
 from codelutra.tasks.archive import is_archive, unpack
 from codelutra.tasks.draft import Draft
 from codelutra.tasks.leaks import Leak, find_leaks
@@ -24,6 +24,7 @@ from codelutra.tasks.splits import draw_splits
 from codelutra.tasks.task import Match, Task
 from codelutra.tasks.template import fill
 
+Source = Path | str  # a path, or an address of `hub.py`
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 
 
@@ -37,6 +38,7 @@ class ImportOptions:
     match: Match = "exact"  # of sql tasks that do not say their own
     template: str = ""  # the format's own when empty
     drop_leaks: bool = False  # of the training tasks that give a held-out one away
+    columns: Mapping[str, str] = field(default_factory=dict)  # see columns.py
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class Prepared:
 
 
 def import_set(
-    source: Path, name: str, options: ImportOptions | None = None
+    source: Source, name: str, options: ImportOptions | None = None
 ) -> tuple[StoredSet, list[Task]]:
-    """Reads a file, folder or archive and keeps it as `name`; keeps nothing when it raises."""
+    """Reads a file, folder, archive or dataset of the Hub and keeps it as `name`; keeps nothing when it raises."""
     check_name(name)
     with new_folder(name) as folder:
         prepared = prepare(source, name, options or ImportOptions(), folder)
@@ -82,21 +84,19 @@ def import_set(
     return prepared.stored, load_stored(name)
 
 
-def preview_set(source: Path, options: ImportOptions | None = None) -> Prepared:
+def preview_set(source: Source, options: ImportOptions | None = None) -> Prepared:
     """What `import_set` would keep, under a name that is still to be found. Keeps nothing."""
     with tempfile.TemporaryDirectory(prefix="codelutra-preview-") as folder:
         return prepare(source, "", options or ImportOptions(), Path(folder))
 
 
-def prepare(source: Path, name: str, options: ImportOptions, folder: Path) -> Prepared:
+def prepare(source: Source, name: str, options: ImportOptions, folder: Path) -> Prepared:
     """An archive is unpacked below `folder`. Raises TaskError."""
-    if not source.exists():
-        raise TaskError(f"{source} does not exist")
-    place = source
-    if is_archive(source):
+    origin, place = find(source)
+    if is_archive(place):
+        unpack(place, folder / "files")
         place = folder / "files"
-        unpack(source, place)
-    published = formats.load(place)
+    published = formats.load(place, options.columns)
     if not published.drafts:
         reasons = "; ".join(sorted(set(published.left_out.values()))[:5])
         raise TaskError(f"{source}: no task of it can be used ({reasons})")
@@ -108,10 +108,21 @@ def prepare(source: Path, name: str, options: ImportOptions, folder: Path) -> Pr
         given_away = {leak.train_id: "gives a held-out task away" for leak in leaks}
         drafts = [draft for draft in drafts if draft.task["task_id"] not in given_away]
         left_out, leaks = left_out | given_away, []
-    stored = StoredSet(name, published.format, str(source.absolute()), options, left_out, leaks)
+    stored = StoredSet(name, published.format, origin, options, left_out, leaks)
     prepared = Prepared(stored, drafts)
     refuse_doubles(source, prepared.tasks)
     return prepared
+
+
+def find(source: Source) -> tuple[str, Path]:
+    """Where a set comes from, for its record, and the file or folder to read."""
+    if str(source).startswith(hub.PREFIX):
+        found = hub.fetch(str(source))
+        return found.name, found.path
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise TaskError(f"{path} does not exist")
+    return str(path.absolute()), path
 
 
 def check_name(name: str) -> None:
@@ -157,7 +168,7 @@ def task_of(draft: Draft, template: str) -> Task:
     return Task.model_validate({**draft.task, "prompt": fill(template, draft.parts)})
 
 
-def refuse_doubles(source: Path, tasks: list[Task]) -> None:
+def refuse_doubles(source: Source, tasks: list[Task]) -> None:
     seen: set[str] = set()
     for task in tasks:
         if task.task_id in seen:

@@ -133,7 +133,7 @@ def test_the_gold_is_told_apart_from_what_the_model_reads(mine: Path) -> None:
 def form(**changes: Any) -> dict[str, Any]:
     given = {
         "upload": None, "path": "", "name": "", "heldout": 30, "split_by": "family", "seed": 0,
-        "match": "exact", "drop_leaks": False, "template": "",
+        "match": "exact", "drop_leaks": False, "template": "", "columns": "",
     }  # fmt: skip
     return {**given, **changes}
 
@@ -161,3 +161,12 @@ def test_a_bad_import_says_why(store: Path, tmp_path: Path) -> None:
     assert stored_names() == []
     with pytest.raises(CodeLutraError, match="choose a file"):
         task_import.read(form(path="  "))
+
+
+def test_columns_are_mapped_line_by_line(store: Path, tmp_path: Path) -> None:
+    table = tmp_path / "lab.csv"
+    table.write_text("question,answer\nTwo?,result = 2\n")
+    lines = "prompt = question\ngold=answer\n\nkind = =python"
+    message, *_ = task_import.keep(form(path=str(table), columns=lines))
+    assert "1 tasks are kept as lab" in message
+    assert "is no `field = column`" in task_import.look(form(path=str(table), columns="x"))[0]
