@@ -1,6 +1,6 @@
 """Take the pictures of the documentation from a running app.
 
-python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends] [--dark]
+python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends|tasks] [--dark]
 
 Writes docs/screenshots/TAB.png at 1440 pixels and TAB-narrow.png at 390. For the picture of
 Refine start a run first and call this while it is running.
@@ -12,13 +12,18 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
-READY = {"refine": "#run-panel [data-state]", "trends": "#chart-syntax .main-svg"}
+READY = {
+    "refine": "#run-panel [data-state]",
+    "trends": "#chart-syntax .main-svg",
+    "tasks": "#task-table table",
+}
+MORE = {"tasks": "&set=spider&task=spider-27"}  # imported and checked before
 WIDTHS = {"": 1440, "-narrow": 390}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def take(page: Page, url: str, tab: str, run: int | None, theme: str) -> None:
-    query = f"?tab={tab}&__theme={theme}" + (f"&run={run}" if run else "")
+    query = f"?tab={tab}&__theme={theme}" + (f"&run={run}" if run else "") + MORE.get(tab, "")
     page.set_viewport_size({"width": WIDTHS[""], "height": 900})
     page.goto(url.rstrip("/") + "/" + query)
     page.wait_for_selector(READY[tab])

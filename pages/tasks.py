@@ -222,7 +222,14 @@ def render() -> TasksTab:
         return show(look)
 
     timer = gr.Timer(TICK_S, active=False)
-    timer.tick(lambda values: show(look_of(values), values[version]), inputs, outputs, **quiet)
+
+    def tick(values: dict[Component, Any]) -> list[Any]:
+        look, seen = look_of(values), values[version]
+        if seen and seen[0] != look.tasks:  # another set is on its way to the browser
+            return [gr.skip()] * NUM_OUTPUTS
+        return show(look, seen)
+
+    timer.tick(tick, inputs, outputs, **quiet)
     for widget in (picker, split, state, tag):
         widget.input(lambda values: show(look_of(values, page=0)), inputs, outputs, **quiet)
     words.submit(lambda values: show(look_of(values, page=0)), inputs, outputs, **quiet)

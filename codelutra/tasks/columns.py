@@ -50,9 +50,8 @@ def own_rows(where: str, rows: Sequence[Row], columns: Mapping[str, str]) -> lis
         if field not in known:
             raise TaskError(f"there is no field {field!r} to map to; fields: {', '.join(known)}")
         if not column.startswith("=") and column not in rows[0]:
-            raise TaskError(
-                f"{where}: no column {column!r}; columns: {', '.join(map(str, rows[0]))}"
-            )
+            there = ", ".join(map(str, rows[0]))
+            raise TaskError(f"{where}: no column {column!r}; columns: {there}")
     return [
         {"task_id": f"row-{number}", **own_row(row, columns, f"{where}, row {number}")}
         for number, row in enumerate(rows, 1)

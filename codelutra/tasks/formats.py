@@ -24,7 +24,7 @@ SUFFIXES = (".json", ".jsonl", ".jsonl.gz")
 
 
 def load(source: Path, columns: Mapping[str, str] | None = None) -> Published:
-    """The set in a file, or the one set in a folder; with `columns` an own set. Raises TaskError."""
+    """The set in a file (with `columns` an own one) or the one in a folder. Raises TaskError."""
     if source.is_dir():
         return load_folder(source)
     rows = read_rows(source)

@@ -76,7 +76,7 @@ class Prepared:
 def import_set(
     source: Source, name: str, options: ImportOptions | None = None
 ) -> tuple[StoredSet, list[Task]]:
-    """Reads a file, folder, archive or dataset of the Hub and keeps it as `name`; keeps nothing when it raises."""
+    """Reads a file, folder, archive or Hub dataset and keeps it; keeps nothing when it raises."""
     check_name(name)
     with new_folder(name) as folder:
         prepared = prepare(source, name, options or ImportOptions(), folder)
