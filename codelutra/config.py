@@ -93,6 +93,9 @@ class RefineConfig(Settings):
     seed: int = Field(0, ge=0, description="of sampling, pairing and training")
     max_train: int = Field(0, ge=0, description="training tasks used; 0 = all")
     max_heldout: int = Field(0, ge=0, description="held-out tasks used; 0 = all")
+    chat_template: Literal["auto", "never"] = Field(
+        "auto", description="auto: prompts are user messages where the base has a chat template"
+    )
     quarantined: tuple[str, ...] = Field((), description="tasks left out, by id, when it was made")
     generation: TransformersBackend = TransformersBackend()
     sampling: SamplingConfig = SamplingConfig()

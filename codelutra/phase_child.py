@@ -53,7 +53,7 @@ def _generate(job: dict[str, Any], send: Send) -> None:
     """Each chunk has its own seed, so a resumed run draws the same programs."""
     from codelutra.generation import load_generator, request_from_job
 
-    generator = load_generator(job["backend"], job["model"], job["adapter"])
+    generator = load_generator(job["backend"], job["model"], job["adapter"], job["chat_template"])
     send({"loaded": True})
     for number, prompts in _chunks(job["chunks"]):
         completions = generator.generate(prompts, request_from_job(job, chunk=number))

@@ -126,6 +126,7 @@ def _generate(
             "backend": ledger.config.generation.model_dump(),
             "model": resolve_model(ledger.config.model),
             "adapter": adapter.path if adapter else "",
+            "chat_template": ledger.config.chat_template,
         },
         batch_size=batch_size,
         done=done,

@@ -26,11 +26,14 @@ class Generator(Protocol):
         ...
 
 
-def load_generator(backend: dict[str, Any], model: str, adapter: str) -> Generator:
+def load_generator(
+    backend: dict[str, Any], model: str, adapter: str, chat_template: str = "auto"
+) -> Generator:
     """Load `model` (path or Hub id) with the LoRA `adapter` folder ('' for none)."""
     from codelutra.generation.transformers_backend import TransformersGenerator
 
-    return TransformersGenerator(TransformersBackend.model_validate(backend), model, adapter)
+    config = TransformersBackend.model_validate(backend)
+    return TransformersGenerator(config, model, adapter, chat_template)
 
 
 def request_from_job(job: dict[str, Any], *, chunk: int) -> GenerationRequest:

@@ -23,8 +23,8 @@ def generate(
 ) -> Iterator[list[Sample]]:
     """Yield the samples of each chunk of tasks; tasks whose id is in `done` are skipped.
 
-    `policy` is {"backend", "model", "adapter"}. Chunks are cut from all the tasks, sorted by
-    prompt length, so that an interrupted run draws what an undisturbed one would have drawn.
+    `policy` is {"backend", "model", "adapter", "chat_template"}. Chunks are cut from all the tasks,
+    sorted by prompt length, so that an interrupted run draws what an undisturbed one would have.
     """
     chunks = _cut(tasks, max(1, batch_size // request.num_samples))
     open_chunks = {

@@ -11,6 +11,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from codelutra.chat import model_prompt
 from codelutra.config import TransformersBackend
 from codelutra.errors import ModelError
 from codelutra.generation.backend import GenerationRequest
@@ -19,7 +20,9 @@ from codelutra.generation.backend import GenerationRequest
 class TransformersGenerator:
     """Implements `Generator`. The adapter is merged: same policy, no LoRA cost a token."""
 
-    def __init__(self, config: TransformersBackend, model: str, adapter: str) -> None:
+    def __init__(
+        self, config: TransformersBackend, model: str, adapter: str, chat_template: str = "auto"
+    ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
@@ -28,6 +31,7 @@ class TransformersGenerator:
             raise ModelError(
                 f"cannot load {model}: {str(error).strip().splitlines()[0]}"
             ) from error
+        self.is_chat = chat_template == "auto"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         if adapter:
@@ -51,7 +55,8 @@ class TransformersGenerator:
     def _generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
         torch.manual_seed(request.seed)
         n = request.num_samples
-        encoded = self.tokenizer(list(prompts), return_tensors="pt", padding=True).to(self.device)
+        read = [model_prompt(self.tokenizer, p) if self.is_chat else p for p in prompts]
+        encoded = self.tokenizer(read, return_tensors="pt", padding=True).to(self.device)
         ids, mask = encoded["input_ids"], encoded["attention_mask"]  # (prompts, length)
         cache = self._prefill(ids[:, :-1], mask[:, :-1])
         cache.batch_repeat_interleave(n)

@@ -38,6 +38,7 @@ def train_adapter(
     job = {
         "model": resolve_model(config.model),
         "parent": parent.path if parent else "",
+        "chat_template": config.chat_template,
         "pairs": [{"prompt": tasks[p.task_id].prompt, **asdict(p)} for p in pairs],
         "training": config.training.model_dump(),
         "seed": config.seed,

@@ -13,6 +13,7 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
+from codelutra.chat import model_prompt
 from codelutra.config import TrainingConfig
 from codelutra.errors import TrainingError
 from codelutra.generation.transformers_backend import has_fast_bfloat16
@@ -24,7 +25,10 @@ def train(job: dict[str, Any], send: Send) -> None:
     """Train on job["pairs"] and write the adapter to job["out"]; one message a logged step."""
     config = TrainingConfig.model_validate(job["training"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    pairs = _fitting(job["pairs"], tokenizer, config.max_length)
+    pairs = job["pairs"]
+    if job["chat_template"] == "auto":
+        pairs = [{**pair, "prompt": model_prompt(tokenizer, pair["prompt"])} for pair in pairs]
+    pairs = _fitting(pairs, tokenizer, config.max_length)
     send({"dropped": len(job["pairs"]) - len(pairs)})
     if not pairs:
         raise TrainingError(f"every pair is longer than {config.max_length} tokens")

@@ -1,11 +1,13 @@
 """The dual loss on a tiny random model; TRL and PEFT are the real ones."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from codelutra.config import TrainingConfig
 from codelutra.errors import TrainingError
@@ -23,12 +25,14 @@ PAIRS = [
 
 def run(model: str, out: Path, parent: str = "", **training: Any) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
+    pairs, chat_template = training.pop("pairs", PAIRS), training.pop("chat_template", "auto")
     settings = {"learning_rate": 1e-3, **training}
     train(
         {
             "model": model,
             "parent": parent,
-            "pairs": PAIRS,
+            "pairs": pairs,
+            "chat_template": chat_template,
             "training": settings,
             "seed": 0,
             "out": str(out),
@@ -99,3 +103,18 @@ def test_pairs_that_do_not_fit_are_dropped_and_counted(tiny_model: str, tmp_path
     with pytest.raises(TrainingError, match="every pair is longer than 16 tokens"):
         run(tiny_model, tmp_path / "a", max_length=16)
     assert run(tiny_model, tmp_path / "b")[0] == {"dropped": 0}
+
+
+def test_a_chat_model_learns_on_what_it_will_read(tiny_model: str, tmp_path: Path) -> None:
+    chat = tmp_path / "chat"
+    shutil.copytree(tiny_model, chat)
+    tokenizer = AutoTokenizer.from_pretrained(chat)
+    tokenizer.chat_template = "<|user|>\n{{ messages[0].content }}<|assistant|>\n"
+    tokenizer.save_pretrained(chat)
+    wrapped = [{**pair, "prompt": f"<|user|>\n{pair['prompt']}<|assistant|>\n"} for pair in PAIRS]
+    # At the first step the policy is the base: only what was read makes a difference.
+    templated = steps(run(str(chat), tmp_path / "a"))[0]
+    by_hand = steps(run(str(chat), tmp_path / "b", pairs=wrapped, chat_template="never"))[0]
+    bare = steps(run(str(chat), tmp_path / "c", chat_template="never"))[0]
+    assert templated["logps/chosen"] == pytest.approx(by_hand["logps/chosen"], abs=1e-4)
+    assert templated["logps/chosen"] != pytest.approx(bare["logps/chosen"], abs=1e-2)
