@@ -109,9 +109,9 @@ def test_a_chat_model_learns_on_what_it_will_read(tiny_model: str, tmp_path: Pat
     chat = tmp_path / "chat"
     shutil.copytree(tiny_model, chat)
     tokenizer = AutoTokenizer.from_pretrained(chat)
-    tokenizer.chat_template = "<|user|>\n{{ messages[0].content }}<|assistant|>\n"
+    tokenizer.chat_template = "<|user|>\n{{ messages[0].content }}<|assistant|>"
     tokenizer.save_pretrained(chat)
-    wrapped = [{**pair, "prompt": f"<|user|>\n{pair['prompt']}<|assistant|>\n"} for pair in PAIRS]
+    wrapped = [{**pair, "prompt": f"<|user|>\n{pair['prompt']}<|assistant|>"} for pair in PAIRS]
     # At the first step the policy is the base: only what was read makes a difference.
     templated = steps(run(str(chat), tmp_path / "a"))[0]
     by_hand = steps(run(str(chat), tmp_path / "b", pairs=wrapped, chat_template="never"))[0]
