@@ -37,7 +37,7 @@ def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
         "gold_failed": failed,
         "weak_proof": [task.task_id for task in tasks if weak_proof(task)],
         "empty_gold": [
-            task.task_id for task, result, _ in runs if not task.tests and _is_empty(result)
+            task.task_id for task, result, _ in runs if not task.is_tested and _is_empty(result)
         ],
         "nondeterministic": [
             task.task_id for task, a, b in runs if grade(task, b, a).kind is not VerdictKind.CORRECT
@@ -49,7 +49,7 @@ def check_golds(tasks: Sequence[Task]) -> dict[str, Any]:
 def _failure(task: Task, result: ExecutionResult) -> str:
     if result.outcome != "ok":
         return f"{result.outcome}: {result.detail}"
-    return f"wrong_result: {result.value}" if task.tests and result.value else ""
+    return f"wrong_result: {result.value}" if task.is_tested and result.value else ""
 
 
 def _is_empty(result: ExecutionResult) -> bool:
