@@ -79,6 +79,7 @@ ALSO: dict[str, Oracle] = {  # beside what the gold gives
     "surface_Area": is_area_of_height,
     "digit_distance_nums": is_distance_in_place,
 }
+ORACLES = ONLY | ALSO
 
 
 def holds(
