@@ -2,10 +2,12 @@
 
 The calls that tests make of a program are evaluated in its process (`Program.calls`); the tests
 then run in a second fenced process, on the values those calls gave (`sandbox/child/replay.py`).
-What a test expects is only ever there. The calls are found in one of two ways:
+What a test expects is only ever there. The calls are found in one of three ways:
 
 - written: each call stands in the test with arguments of its own, `assert f(1, 2) == [3]`; the
   test that is played has `_reply(0)` in its place
+- inputs: the calls are given (`Task.inputs`), and the gold's values are what is expected; no test is
+  played, each value is compared (`sandbox/child/compare_inputs.py`)
 - recorded: arguments come from loops or variables, so the calls the tests make of the gold are
   recorded first, in a fenced process without the program
 
@@ -38,7 +40,11 @@ def with_tests(task: Task, source: str) -> Program:
     if task.harness == "ds1000":
         run = with_solution(task.tests[0], source)
         return Program(task.kind, run.code, setup=run.setup, calls=run.calls, tests=run.plan)
-    program = Program(task.kind, source, setup=task.setup)
+    program = Program(task.kind, source, setup=task.setup, timeout_s=task.timeout_s)
+    if task.inputs:
+        return dataclasses.replace(
+            program, calls=task.inputs, tests=plan_of_inputs(task), is_brief=True
+        )
     parts = parts_of(task)
     if parts is not None:
         return dataclasses.replace(program, calls=parts.calls, tests=parts.plan)
@@ -46,6 +52,19 @@ def with_tests(task: Task, source: str) -> Program:
     if task.entry_point:
         checks.append(f"check({task.entry_point})")
     return dataclasses.replace(program, calls=tuple(checks))
+
+
+def plan_of_inputs(task: Task) -> str:
+    plan = {
+        "setup": task.setup,
+        "gold": task.gold,
+        "name": task.entry_point,
+        "oracle": task.entry_point if task.match == "evalplus" else "",
+        "tolerance": task.tolerance or 0,
+        "inputs": [],
+        "recorded": False,
+    }
+    return json.dumps(plan)
 
 
 def parts_of(task: Task) -> Parts | None:
@@ -97,10 +116,11 @@ def judge_of(program: Program, result: ExecutionResult) -> Program | None:
         return None
     plan = json.loads(program.tests)
     judge, num_inputs = plan.get("judge", "replay"), len(plan["inputs"])
-    calls = list(program.calls[num_inputs:]) if is_recorded(program.tests) else []
+    is_told = program.is_brief or is_recorded(program.tests)
+    calls = list(program.calls[num_inputs:]) if is_told else []
     replies = json.dumps(result.value[1][num_inputs:])
     source = f"import {judge}\nresult = {judge}.judge({program.tests!r}, {calls!r}, {replies!r})"
-    return Program("python", source)
+    return Program("python", source, timeout_s=program.timeout_s)
 
 
 def conclude(

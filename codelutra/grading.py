@@ -34,21 +34,23 @@ def never() -> bool:
 
 def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict:
     """The verdict of a program that was executed; a gold that fails is our fault, not its."""
-    if gold.outcome != "ok" or (task.tests and gold.value):
+    if gold.outcome != "ok" or (task.is_tested and gold.value):
         text = f"gold fails: {gold.outcome}: {gold.detail or gold.value}"
         return Verdict(VerdictKind.HARNESS_ERROR, one_line(text), result.seconds)
     if result.outcome != "ok":
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
     difference = answer_difference(task, gold.value, result.value)
     if difference is None:
-        detail = "every test holds" if task.tests else f"{show_answer(result.value)}, as expected"
+        detail = (
+            "every test holds" if task.is_tested else f"{show_answer(result.value)}, as expected"
+        )
         return Verdict(VerdictKind.CORRECT, one_line(detail), result.seconds)
     return Verdict(VerdictKind.WRONG_RESULT, one_line(difference), result.seconds)
 
 
 def answer_difference(task: Task, expected: Any, got: Any) -> str | None:
     """None when the task counts both as equal, else the first difference."""
-    if task.tests:
+    if task.is_tested:
         return got or None  # what does not hold, found by `asserts`
     if task.kind == "python":
         close = floats_equal
@@ -60,7 +62,7 @@ def answer_difference(task: Task, expected: Any, got: Any) -> str | None:
             return bird_difference(expected, got)
         case "spider":
             return spider_difference(expected, got, task.gold)
-        case "exact":
+        case _:
             return tables_difference(expected, got, is_ordered(task.gold))
 
 
@@ -143,7 +145,7 @@ def gold_program(task: Task) -> Program:
 
 
 def with_inputs(task: Task, source: str) -> Program:
-    if task.tests:
+    if task.is_tested:
         return asserts.with_tests(task, source)
     if task.match == "spider":
         source = as_spider_runs(source)

@@ -4,6 +4,7 @@ A node is None, bool, int, float or str (numpy scalars arrive as these), or a li
 element is its tag:
 
     list tuple set frozenset [nodes]     dict [[key, value]...]     bytes hex
+    digest hex (of a long value, at the top only)
     complex re im     datetime|date iso     timedelta microseconds
     datetime64|timedelta64|pd_timedelta ns     timestamp zone ns     period freq ordinal
     interval closed left right     NA     NaT
@@ -174,6 +175,7 @@ CHECKERS: dict[str, Callable[[list[Node], int], Any]] = {
     "frozenset": check_nodes,
     "dict": check_dict,
     "bytes": check_bytes,
+    "digest": check_fields(str),
     "complex": check_fields(float, float),
     "datetime": check_fields(str),
     "date": check_fields(str),

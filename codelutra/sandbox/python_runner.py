@@ -19,7 +19,7 @@ START_TIMEOUT_S = 120.0  # a cold `import pandas` on a busy disk
 WALL_FACTOR = 4  # wall-clock backstop, in units of the CPU time allowed
 # The server ends a program itself, and allows for time without a core; only a hung server is left.
 HUNG_FACTOR, HUNG_S = 20, 60.0
-MAX_STREAM = MAX_BYTES + 64
+MAX_STREAM = 8 * MAX_BYTES  # of a thousand calls and more
 MAX_REPORT = 1 << 16
 LIMITS, REPORT = struct.Struct("=dd"), struct.Struct("=id?")  # as in `child/python_server.py`
 PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
@@ -33,15 +33,21 @@ def tier_of(program: Program) -> str:
     return "numpy" if "numpy" in text else "bare"
 
 
+def limit_of(program: Program, config: SandboxConfig) -> float:
+    """CPU seconds."""
+    return max(program.timeout_s, config.timeout_s)
+
+
 def request_of(program: Program, config: SandboxConfig) -> bytes:
     """All that the program's process is told at first; calls follow one by one, `tests` never."""
     request = {
-        "cpu_s": config.timeout_s,
+        "cpu_s": limit_of(program, config),
         "memory_mb": config.memory_mb,
         "setup": program.setup,
         "source": program.source,
         "answer": program.answer,
         "has_calls": bool(program.calls),
+        "is_brief": program.is_brief,
     }
     return marshal.dumps(request)  # read by the same Python
 
@@ -97,24 +103,19 @@ class PythonRunner:
         yield from map(self._run, programs)
 
     def _run(self, program: Program) -> ExecutionResult:
+        cpu_s = limit_of(program, self.config)
         try:
-            self.process.control.send(LIMITS.pack(self.config.timeout_s, self._wall_s()))
+            self.process.control.send(LIMITS.pack(cpu_s, cpu_s * WALL_FACTOR))
         except OSError as error:
             raise ServerDied(f"the fork server is gone: {error}") from None
         assert self._next is not None, "wait_ready comes first"
         with self._next as child:
-            tell(child, request_of(program, self.config), self._hung_s())
-            job = self._collect(child, program.calls)
-            result = interpret(job, self.config.timeout_s, len(program.calls))
+            tell(child, request_of(program, self.config), hung_s(cpu_s))
+            job = self._collect(child, program.calls, hung_s(cpu_s))
+            result = interpret(job, cpu_s, len(program.calls))
             return replace(result, output=job.output)
 
-    def _wall_s(self) -> float:
-        return self.config.timeout_s * WALL_FACTOR
-
-    def _hung_s(self) -> float:
-        return HUNG_S + self._wall_s() * HUNG_FACTOR
-
-    def _collect(self, ours: socket.socket, calls: Sequence[str]) -> Job:
+    def _collect(self, ours: socket.socket, calls: Sequence[str], patience_s: float) -> Job:
         """Reads the child's stream until the server says that the child is dead.
 
         Hands out each call when it is asked for and those before it are answered.
@@ -125,7 +126,7 @@ class PythonRunner:
         poll.register(control, select.POLLIN)
         stream = bytearray()
         feed = CallFeed(calls)
-        ends_at = time.monotonic() + self._hung_s()
+        ends_at = time.monotonic() + patience_s
         while True:
             ready = {fd for fd, _ in poll.poll(max(0.0, ends_at - time.monotonic()) * 1000)}
             if not ready:
@@ -135,7 +136,7 @@ class PythonRunner:
                 if len(stream) > MAX_STREAM:
                     ours.shutdown(socket.SHUT_RD)  # the writer gets EPIPE instead of blocking
             if calls and (call := feed.due(stream)) is not None:
-                tell(ours, call.encode(), self._hung_s())
+                tell(ours, call.encode(), patience_s)
                 if feed.is_over:
                     ours.shutdown(socket.SHUT_WR)
             if control.fileno() in ready:
@@ -164,6 +165,11 @@ class PythonRunner:
         self.process.close()
         if self._next is not None:
             self._next.close()
+
+
+def hung_s(cpu_s: float) -> float:
+    """After which only the server can be at fault."""
+    return HUNG_S + cpu_s * WALL_FACTOR * HUNG_FACTOR
 
 
 def tell(ours: socket.socket, payload: bytes, timeout_s: float) -> None:

@@ -14,8 +14,10 @@ class Program:
 
     `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
     trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
-    `quoted_strings`: in SQL, "text" that names no column is a string, as SQLite has it by default.
-    `backwards`: rows that no ORDER BY puts in order come the other way round.
+    `is_brief`: a long value of a call may come as a digest. `timeout_s` counts where it is more
+    than the sandbox's own. `quoted_strings`: in SQL, "text" that names no column is a string, as
+    SQLite has it by default. `backwards`: rows that no ORDER BY puts in order come the other way
+    round.
     """
 
     kind: TaskKind
@@ -27,6 +29,8 @@ class Program:
     tests: str = ""
     quoted_strings: bool = False
     backwards: bool = False
+    is_brief: bool = False
+    timeout_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from codelutra.sandbox.python_runner import (
     CallFeed,
     Job,
     interpret,
+    limit_of,
     read_available,
     request_of,
     tell,
@@ -56,35 +57,36 @@ class UnfencedRunner:
             self._child = child
             try:
                 tell(ours, request_of(program, self.config), START_S)
-                job = self._collect(ours, child, program.calls)
+                job = self._collect(ours, child, program)
             finally:
                 kill_group(child)
             if self._is_stopped:
                 raise ServerDied("stopped")
             printed.seek(0)
             output = printed.read(MAX_OUTPUT).decode("utf-8", "replace")
-            return replace(interpret(job, self.config.timeout_s, len(program.calls)), output=output)
+            result = interpret(job, limit_of(program, self.config), len(program.calls))
+            return replace(result, output=output)
 
     def _collect(
-        self, ours: socket.socket, child: subprocess.Popen[bytes], calls: Sequence[str]
+        self, ours: socket.socket, child: subprocess.Popen[bytes], program: Program
     ) -> Job:
         """Reads what the child writes until it has ended, or is ended at the wall-clock limit."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
-        stream, feed = bytearray(), CallFeed(calls)
+        stream, feed = bytearray(), CallFeed(program.calls)
         ends_at, timed_out = time.monotonic() + START_S, False
         while True:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if poll.poll(0 if pid else POLL_MS):
                 if not stream:  # from here on the time is the program's own
-                    ends_at = time.monotonic() + self.config.timeout_s * WALL_FACTOR
+                    ends_at = time.monotonic() + limit_of(program, self.config) * WALL_FACTOR
                 if not read_available(ours, stream):
                     poll = select.poll()  # closed, or too much: only the end is of interest
             if pid:
                 child.returncode = os.waitstatus_to_exitcode(status)
                 cpu_s = usage.ru_utime + usage.ru_stime
                 return Job(bytes(stream), child.returncode, cpu_s, timed_out, "")
-            if calls and (call := feed.due(stream)) is not None:
+            if program.calls and (call := feed.due(stream)) is not None:
                 tell(ours, call.encode(), START_S)
                 if feed.is_over:
                     ours.shutdown(socket.SHUT_WR)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from codelutra.errors import TaskError
-from codelutra.tasks import ds1000, humaneval, mbpp, own, spider
+from codelutra.tasks import ds1000, evalplus, humaneval, mbpp, own, spider
 from codelutra.tasks.columns import own_rows, read_rows
 from codelutra.tasks.draft import Published
 from codelutra.tasks.rows import read_json_rows
@@ -16,6 +16,10 @@ FORMATS: dict[str, tuple[set[str], Load]] = {  # the fields that tell it from th
     "spider": ({"db_id", "question", "query"}, spider.load_spider),
     "bird": ({"db_id", "question", "SQL"}, spider.load_bird),
     "mbpp": ({"code", "test_list"}, mbpp.load),
+    "evalplus": (  # before HumanEval, whose fields some of its files have, too
+        {"prompt", "canonical_solution", "entry_point", "base_input", "plus_input"},
+        evalplus.load,
+    ),
     "humaneval": ({"prompt", "canonical_solution", "test", "entry_point"}, humaneval.load),
     "ds1000": ({"prompt", "reference_code", "code_context", "metadata"}, ds1000.load),
     "own": ({"task_id", "kind", "prompt", "gold"}, own.load),

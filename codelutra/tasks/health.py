@@ -106,10 +106,11 @@ def _problems(
         and (other := _difference(task, *orders))
     ):
         yield found("order_dependent", f"with rows that tie the other way round: {other}")
-    if not failure and not task.tests and _is_empty(first):
+    if not failure and not task.is_tested and _is_empty(first):
         yield found("empty", "no rows" if task.kind == "sql" else "no value in the answer")
-    if not failure and first.seconds > SLOW_SHARE * timeout_s:
-        yield found("slow", f"{first.seconds:.1f} s of the {timeout_s:g} s of CPU time")
+    limit_s = max(timeout_s, task.timeout_s)
+    if not failure and first.seconds > SLOW_SHARE * limit_s:
+        yield found("slow", f"{first.seconds:.1f} s of the {limit_s:g} s of CPU time")
     if weak_proof(task):
         yield found("weak_proof", PROBLEMS["weak_proof"])
 
@@ -117,7 +118,7 @@ def _problems(
 def _failure(task: Task, result: ExecutionResult) -> str:
     if result.outcome != "ok":
         return f"{result.outcome}: {result.detail}"
-    return f"wrong_result: {result.value}" if task.tests and result.value else ""
+    return f"wrong_result: {result.value}" if task.is_tested and result.value else ""
 
 
 def _difference(task: Task, first: ExecutionResult, other: ExecutionResult) -> str:

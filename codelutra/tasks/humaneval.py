@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codelutra.errors import TaskError
 from codelutra.tasks.draft import Draft, Published
 from codelutra.tasks.rows import text_of
 
@@ -12,10 +11,6 @@ TEMPLATE = "{head}"
 
 
 def load(path: Path, rows: Sequence[Mapping[str, Any]]) -> Published:
-    if "plus_input" in rows[0]:
-        raise TaskError(
-            f"{path}: this is HumanEval+, which cannot be imported yet; take HumanEval.jsonl"
-        )
     drafts = [draft(row, f"{path}, row {number}") for number, row in enumerate(rows, 1)]
     return Published("humaneval", TEMPLATE, drafts)
 

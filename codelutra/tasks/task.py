@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from codelutra.records import Split
 
 TaskKind = Literal["sql", "python"]
-Match = Literal["exact", "bird", "spider"]
+Match = Literal["exact", "bird", "spider", "evalplus"]
 
 
 class Task(BaseModel):
@@ -28,7 +28,9 @@ class Task(BaseModel):
     )
     setup: str = Field("", description="trusted code that defines the inputs (python)")
     answer: str = Field("result", description="variable that holds a program's answer (python)")
-    match: Match = Field("exact", description="bird, spider: as their own evaluators (sql)")
+    match: Match = Field(
+        "exact", description="bird, spider (sql), evalplus (python): as its own evaluator"
+    )
     tolerance: float | None = Field(
         None,
         ge=0,
@@ -47,6 +49,17 @@ class Task(BaseModel):
         description="end of the prompt that a completion continues unless it begins anew (python)",
     )
     entry_point: str = Field("", description="function that `check` is called with (python)")
+    inputs: tuple[str, ...] = Field(
+        (), description="calls whose expected values are those that the gold gives (python)"
+    )
+    timeout_s: float = Field(
+        0.0, ge=0, description="CPU seconds it needs where the sandbox allows less (python)"
+    )
+
+    @property
+    def is_tested(self) -> bool:
+        """Is there no `answer` to compare, but calls of a program?"""
+        return bool(self.tests or self.inputs)
 
     @property
     def gold_completion(self) -> str:
@@ -55,9 +68,10 @@ class Task(BaseModel):
 
     @model_validator(mode="after")
     def _compares_its_own_kind(self) -> Self:
-        if self.kind != "sql" and self.match != "exact":
+        wanted = {"bird": "sql", "spider": "sql", "evalplus": "python"}.get(self.match, self.kind)
+        if self.kind != wanted:
             raise ValueError(
-                f"match {self.match!r} is for sql tasks: leave it out of a python task"
+                f"match {self.match!r} is for {wanted} tasks: leave it out of a {self.kind} task"
             )
         if self.kind == "sql" and self.tolerance is not None:
             raise ValueError("tolerance is for python tasks: leave it out of a sql task")
@@ -66,6 +80,8 @@ class Task(BaseModel):
     @model_validator(mode="after")
     def _tests_can_fail(self) -> Self:
         text = "\n".join(self.tests)
+        if self.inputs and (self.kind != "python" or self.tests or not self.entry_point):
+            raise ValueError("`inputs` need a python task with an `entry_point` and no `tests`")
         if self.tests and self.kind != "python":
             raise ValueError("only a python task has `tests`")
         if self.tests and "assert" not in text:

@@ -1,6 +1,7 @@
 """A program's process: reads its job, runs it, writes what came of it. Fences are not its business.
 
-The socket JOB_FD: in come a length and {memory_mb, cpu_s, setup, source, answer, has_calls}, as
+The socket JOB_FD: in come a length and {memory_mb, cpu_s, setup, source, answer, has_calls,
+is_brief}, as
 `marshal` writes it; out go `S` (syntax error) or `K` and `R` (answer) or `E` (error); `S`, `R` and
 `E` carry a length and a payload. With calls it asks for each by `C`, reads a length and an
 expression, or the end of the stream, and writes an `R` for each. After `K` the bytes are the
@@ -52,6 +53,8 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
     answer, call, evaluate, next_call = request["answer"], "", eval, ask_call
     if request["has_calls"]:
         encoder.accept_equals()
+    if request["is_brief"]:
+        encode = encoder.encode_brief
     try:
         exec(setup, namespace)
         exec(code, namespace)

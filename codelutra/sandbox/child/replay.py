@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import compare_inputs
+
 MAX_SHOWN = 80  # characters of a value in a message
 PLAIN = {type(None), bool, int, float, complex, str, bytes}
 Stub = Callable[[str, Callable[..., Any]], Callable[..., Any]]  # of a function and its name
@@ -40,8 +42,10 @@ def record(plan: str) -> list[str]:
 
 
 def judge(plan: str, calls: list[str], replies: str) -> str:
-    """'' when every test holds, else what does not. `calls` as recorded, [] for a written plan."""
+    """'' when every test holds, else what does not. `calls` is [] for a written plan."""
     nodes = json.loads(replies)
+    if "oracle" in json.loads(plan):
+        return compare(json.loads(plan), calls, nodes)
     places = itertools.count()
     last = ""
 
@@ -66,6 +70,33 @@ def judge(plan: str, calls: list[str], replies: str) -> str:
         return str(failure)
     except Exception as error:
         return f"the test raises {type(error).__name__}: {error}{last}"
+    return ""
+
+
+def compare(plan: dict[str, Any], calls: list[str], nodes: list[Any]) -> str:
+    """'' when each value is what the gold gives for the same call, else the first that is not."""
+    gold: dict[str, Any] = {"__name__": "__main__"}
+    for text in (plan["setup"], plan["gold"]):
+        exec(text, gold)
+    own = {**gold, plan["name"]: lambda *args: args}
+    for call, node in zip(calls, nodes, strict=True):
+        expected = eval(call, gold)
+        if isinstance(node, list) and node[0] == "digest":
+            if not compare_inputs.is_same_digest(node[1], expected):
+                return f"{cut(call)}: expected {show(expected)}, got another long value"
+            continue
+        try:
+            got = rebuild(node)
+            arguments = eval(call, own) if plan["oracle"] in compare_inputs.ORACLES else ()
+            is_right = compare_inputs.holds(
+                plan["oracle"], arguments, got, expected, plan["tolerance"]
+            )
+        except Failed as failure:
+            return f"{cut(call)}: {failure}"
+        except Exception as error:
+            return f"{cut(call)}: comparing {show(got)} raises {type(error).__name__}: {error}"
+        if not is_right:
+            return f"{cut(call)}: expected {show(expected)}, got {show(got)}"
     return ""
 
 
@@ -95,7 +126,13 @@ def expect_true(value: Any, source: str) -> None:
 
 
 def show(value: Any) -> str:
-    text = repr(value)
+    try:
+        return cut(repr(value))
+    except ValueError:  # thousands of digits
+        return "a very large number"
+
+
+def cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 

@@ -1,0 +1,72 @@
+"""Published completions for HumanEval+ and MBPP+, judged by us and, long ago, by EvalPlus."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from codelutra.grading import Grader
+from codelutra.records import Sample
+from codelutra.sandbox import Sandbox
+from codelutra.tasks import Task, formats
+from codelutra.tasks.evalplus import name_of
+from codelutra.tasks.template import fill
+
+SYSTEM = "qwen2.5-coder-1.5b-base"
+SETS = {"humaneval": "HumanEvalPlus.jsonl.gz", "mbpp": "MbppPlus.jsonl.gz"}
+System = tuple[str, int, int, int, list[str]]  # name, n, correct by us and by them, differences
+
+
+def systems(data: Path, sandbox: Sandbox, base_only: bool) -> Iterator[System]:
+    for name, file in SETS.items():
+        published = formats.load(data / "evalplus" / file)
+        tasks = {
+            d.task["task_id"]: Task.model_validate(
+                {**d.task, "prompt": fill(published.template, d.parts)}
+            )
+            for d in published.drafts
+        }
+        with gzip.open(data / "evalplus" / file) as lines:
+            rows = {name_of(row["task_id"]): row for row in map(json.loads, lines)}
+        folder = data / "code_gen" / SYSTEM / "evalplus" / name
+        stored = json.loads((folder / "generated_eval_results.json").read_text("utf-8"))["eval"]
+        results = {name_of(task_id): each[0] for task_id, each in stored.items()}
+        for part in ("base",) if base_only else ("base", "plus"):
+            yield compare(f"{SYSTEM} {name} {part}", part, tasks, rows, results, sandbox)
+
+
+def compare(
+    name: str,
+    part: str,
+    tasks: dict[str, Task],
+    rows: dict[str, Any],
+    results: dict[str, Any],
+    sandbox: Sandbox,
+) -> System:
+    """On one part of the inputs alone, as EvalPlus keeps its verdicts."""
+    asked = {}
+    for task_id, task in tasks.items():
+        num_base = len(rows[task_id]["base_input"])
+        inputs = task.inputs[:num_base] if part == "base" else task.inputs[num_base:]
+        if task_id in results and inputs:
+            asked[task_id] = task.model_copy(update={"inputs": inputs})
+    samples = [Sample(task_id, 0, results[task_id]["solution"]) for task_id in asked]
+    verdicts = Grader(sandbox).grade(asked, samples)
+    ours = {task_id: verdicts[task_id, 0].kind == "correct" for task_id in asked}
+    theirs = {task_id: results[task_id][f"{part}_status"] == "pass" for task_id in asked}
+    differences = [
+        f"{task_id}: theirs {results[task_id][f'{part}_status']}, ours {verdicts[task_id, 0].kind}, "
+        f"{verdicts[task_id, 0].detail} | {reason(rows[task_id], results[task_id], part)}"
+        for task_id in asked
+        if ours[task_id] != theirs[task_id]
+    ]
+    return name, len(asked), sum(ours.values()), sum(theirs.values()), differences
+
+
+def reason(row: dict[str, Any], result: dict[str, Any], part: str) -> str:
+    failed = result[f"{part}_fail_tests"]
+    known = row[f"{part}_input"]
+    if failed and not any(each in known for each in failed):
+        return f"its input {str(failed[0])[:80]} is none of this version of the set"
+    return f"unexplained, theirs fails on {str(failed)[:120]}"
