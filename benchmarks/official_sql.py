@@ -85,4 +85,6 @@ def rows_of(query: str, database: str, limit_s: float, ignore: bool = False) -> 
 
 def may_read(action: int, *_: Any) -> int:
     allowed = (sqlite3.SQLITE_READ, sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION)
-    return sqlite3.SQLITE_OK if action in (*allowed, sqlite3.SQLITE_RECURSIVE) else sqlite3.SQLITE_DENY
+    return (
+        sqlite3.SQLITE_OK if action in (*allowed, sqlite3.SQLITE_RECURSIVE) else sqlite3.SQLITE_DENY
+    )

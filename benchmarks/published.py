@@ -55,11 +55,18 @@ def main() -> int:
             show(each)
             compared.append(each)
     claims = [
-        Claim(f"{kind}_differences", sum(len(c.differences) for c in compared if kind in c.name), ceiling=0)
+        Claim(
+            f"{kind}_differences",
+            sum(len(c.differences) for c in compared if kind in c.name),
+            ceiling=0,
+        )
         for kind in ("spider", "bird")
     ]
     unexplained = sum(
-        "unexplained" in line for c in compared if "+" in c.name or "base" in c.name for line in c.differences
+        "unexplained" in line
+        for c in compared
+        if "+" in c.name or "base" in c.name
+        for line in c.differences
     )
     return finish([*claims, Claim("evalplus_unexplained", unexplained, ceiling=0)])
 
@@ -81,7 +88,10 @@ def sql_systems(data: Path, sandbox: Sandbox) -> Iterator[Compared]:
         path = data / "bird" / file
         rows = json.loads((data / "bird_pred" / f"{name}.json").read_text("utf-8"))
         ids = bird_ids(json.loads(path.read_text("utf-8")))
-        predictions = {ids[int(place)]: str(each).split("\t----- bird -----\t")[0] for place, each in rows.items()}
+        predictions = {
+            ids[int(place)]: str(each).split("\t----- bird -----\t")[0]
+            for place, each in rows.items()
+        }
         yield compare_sql(f"{name} (bird)", tasks_of(path, "bird"), predictions, bird_says, sandbox)
 
 
@@ -96,7 +106,10 @@ def bird_ids(rows: list[dict[str, object]]) -> list[str]:
 
 def tasks_of(path: Path, match: str) -> dict[str, Task]:
     published = formats.load(path)
-    rows = [{"match": match, **d.task, "prompt": fill(published.template, d.parts)} for d in published.drafts]
+    rows = [
+        {"match": match, **d.task, "prompt": fill(published.template, d.parts)}
+        for d in published.drafts
+    ]
     return {row["task_id"]: Task.model_validate(row) for row in rows}
 
 
@@ -113,11 +126,15 @@ def compare_sql(
     theirs = {i: official(predictions[i], t.gold, t.database) for i, t in tasks.items()}
     differences = [
         f"{i}: theirs {'right' if theirs[i] else 'wrong'}, ours {verdicts[i, 0].kind}, "
-        f"{verdicts[i, 0].detail} | {' '.join(predictions[i].split())} | {' '.join(tasks[i].gold.split())}"
+        f"{verdicts[i, 0].detail} | {one_line(predictions[i])} | {one_line(tasks[i].gold)}"
         for i in tasks
         if ours[i] != theirs[i]
     ]
     return Compared(name, len(tasks), sum(ours.values()), sum(theirs.values()), differences)
+
+
+def one_line(query: str) -> str:
+    return " ".join(query.split())
 
 
 def programs(options: argparse.Namespace, sandbox: Sandbox) -> Iterator[Compared]:

@@ -41,7 +41,9 @@ def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
     difference = answer_difference(task, gold.value, result.value)
     if difference is None:
-        detail = "every test holds" if task.is_tested else f"{show_answer(result.value)}, as expected"
+        detail = (
+            "every test holds" if task.is_tested else f"{show_answer(result.value)}, as expected"
+        )
         return Verdict(VerdictKind.CORRECT, one_line(detail), result.seconds)
     return Verdict(VerdictKind.WRONG_RESULT, one_line(difference), result.seconds)
 

@@ -14,8 +14,9 @@ class Program:
 
     `calls` are expressions evaluated after it; then the value is the list of theirs. `tests` is
     trusted code of `codelutra.asserts` that judges that list; the program's process never gets it.
-    `is_brief`: a long value of a call may come as a digest. `timeout_s` counts where it is more than
-    the sandbox's own. `quoted_strings`: in SQL, "text" that names no column is a string, as SQLite has it by default.
+    `is_brief`: a long value of a call may come as a digest. `timeout_s` counts where it is more
+    than the sandbox's own. `quoted_strings`: in SQL, "text" that names no column is a string, as
+    SQLite has it by default.
     """
 
     kind: TaskKind

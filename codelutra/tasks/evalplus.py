@@ -20,8 +20,7 @@ TEMPLATE = "{question}{head}"
 # four times as long, or a minute, which is all that EvalPlus allows.
 SLOW = {f"HumanEval/{number}": 20.0 for number in (15, 36, 59, 83, 94, 100, 130, 139)}
 SLOW |= {
-    f"Mbpp/{number}": 20.0
-    for number in (84, 123, 271, 300, 389, 392, 583, 589, 592, 603, 630)
+    f"Mbpp/{number}": 20.0 for number in (84, 123, 271, 300, 389, 392, 583, 589, 592, 603, 630)
 }
 SLOW["Mbpp/599"] = 60.0
 LEFT_OUT = {"Mbpp/255": "an answer of its solution takes more than 1 GB of memory"}

@@ -28,7 +28,9 @@ class Task(BaseModel):
     )
     setup: str = Field("", description="trusted code that defines the inputs (python)")
     answer: str = Field("result", description="variable that holds a program's answer (python)")
-    match: Match = Field("exact", description="bird, spider (sql), evalplus (python): as its own evaluator")
+    match: Match = Field(
+        "exact", description="bird, spider (sql), evalplus (python): as its own evaluator"
+    )
     tolerance: float | None = Field(
         None,
         ge=0,

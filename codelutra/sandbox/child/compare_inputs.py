@@ -39,7 +39,7 @@ def is_close(got: Any, expected: Any, tolerance: float) -> bool:
         return False
     if got == expected:  # infinities, too
         return True
-    return abs(got - expected) <= tolerance + RELATIVE * abs(expected) < math.inf
+    return bool(abs(got - expected) <= tolerance + RELATIVE * abs(expected) < math.inf)
 
 
 def is_same_digest(got: str, expected: Any) -> bool:
@@ -53,7 +53,7 @@ def is_zero(arguments: tuple[Any, ...], got: Any, tolerance: float) -> bool:
     """HumanEval/32: any zero of the polynomial will do."""
     (coefficients,) = arguments
     value = sum(factor * math.pow(got, power) for power, factor in enumerate(coefficients))
-    return abs(value) <= tolerance
+    return bool(abs(value) <= tolerance)
 
 
 def is_area_of_height(arguments: tuple[Any, ...], got: Any, tolerance: float) -> bool:
@@ -82,9 +82,7 @@ ALSO: dict[str, Oracle] = {  # beside what the gold gives
 ORACLES = ONLY | ALSO
 
 
-def holds(
-    name: str, arguments: tuple[Any, ...], got: Any, expected: Any, tolerance: float
-) -> bool:
+def holds(name: str, arguments: tuple[Any, ...], got: Any, expected: Any, tolerance: float) -> bool:
     """By the rules of the function of this name; '' has none of its own."""
     if name in ONLY:
         return ONLY[name](arguments, got, tolerance)
