@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import published_programs
@@ -51,7 +52,7 @@ def main() -> int:
         parser.error("name the folder of the published sets: --data or CODELUTRA_DATA")
     compared = []
     with Sandbox(SandboxConfig()) as sandbox:
-        for each in (*sql_systems(options.data, sandbox), *programs(options, sandbox)):
+        for each in chain(sql_systems(options.data, sandbox), programs(options, sandbox)):
             show(each)
             compared.append(each)
     claims = [

@@ -44,7 +44,7 @@ def is_close(got: Any, expected: Any, tolerance: float) -> bool:
 
 def is_same_digest(got: str, expected: Any) -> bool:
     try:
-        return got == digest(expected)
+        return bool(got == digest(expected))
     except NoDigest:
         return False
 
