@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import published_programs
@@ -51,7 +52,7 @@ def main() -> int:
         parser.error("name the folder of the published sets: --data or CODELUTRA_DATA")
     compared = []
     with Sandbox(SandboxConfig()) as sandbox:
-        for each in (*sql_systems(options.data, sandbox), *programs(options, sandbox)):
+        for each in chain(sql_systems(options.data, sandbox), programs(options, sandbox)):
             show(each)
             compared.append(each)
     claims = [
@@ -126,11 +127,15 @@ def compare_sql(
     theirs = {i: official(predictions[i], t.gold, t.database) for i, t in tasks.items()}
     differences = [
         f"{i}: theirs {'right' if theirs[i] else 'wrong'}, ours {verdicts[i, 0].kind}, "
-        f"{verdicts[i, 0].detail} | {' '.join(predictions[i].split())} | {' '.join(tasks[i].gold.split())}"
+        f"{verdicts[i, 0].detail} | {one_line(predictions[i])} | {one_line(tasks[i].gold)}"
         for i in tasks
         if ours[i] != theirs[i]
     ]
     return Compared(name, len(tasks), sum(ours.values()), sum(theirs.values()), differences)
+
+
+def one_line(query: str) -> str:
+    return " ".join(query.split())
 
 
 def programs(options: argparse.Namespace, sandbox: Sandbox) -> Iterator[Compared]:

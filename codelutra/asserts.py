@@ -6,8 +6,8 @@ What a test expects is only ever there. The calls are found in one of three ways
 
 - written: each call stands in the test with arguments of its own, `assert f(1, 2) == [3]`; the
   test that is played has `_reply(0)` in its place
-- inputs: the calls are given (`Task.inputs`), and the gold's values are what is expected; no test is
-  played, each value is compared (`sandbox/child/compare_inputs.py`)
+- inputs: the calls are given (`Task.inputs`) and the gold's values are what is expected; no test
+  is played, each value is compared (`sandbox/child/compare_inputs.py`)
 - recorded: arguments come from loops or variables, so the calls the tests make of the gold are
   recorded first, in a fenced process without the program
 
@@ -19,6 +19,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from codelutra.harness import with_solution
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
@@ -55,7 +56,7 @@ def with_tests(task: Task, source: str) -> Program:
 
 
 def plan_of_inputs(task: Task) -> str:
-    plan = {
+    plan: dict[str, Any] = {
         "setup": task.setup,
         "gold": task.gold,
         "name": task.entry_point,

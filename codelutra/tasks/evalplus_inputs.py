@@ -1,8 +1,8 @@
 """Which inputs of MBPP+ are tuples, sets or complex numbers, which JSON cannot say.
 
-The table is EvalPlus's own (`mbpp_deserialize_inputs` in its `evalplus/data/mbpp.py`, version 0.3.1,
-Apache-2.0, github.com/evalplus/evalplus), written anew; so are the functions whose results count as
-sets, and those that need only give something (`evalplus/eval/_special_oracle.py`).
+The table is EvalPlus's own (`mbpp_deserialize_inputs` in its `evalplus/data/mbpp.py`, version
+0.3.1, Apache-2.0, github.com/evalplus/evalplus), written anew; so are the functions whose results
+count as sets, and those that need only give something (`evalplus/eval/_special_oracle.py`).
 """
 
 import math

@@ -113,7 +113,6 @@ def test_several_sets_in_a_folder_are_not_guessed_about(tmp_path: Path) -> None:
         ({**MBPP, "test_list": "assert"}, "row 1: `test_list` is missing or no list"),
         (spider_row(1, question=""), "row 1: `question` is missing"),
         (spider_row(1, "../../etc"), "row 1: db_id '../../etc' is no plain name"),
-        ({**HUMANEVAL, "plus_input": []}, "HumanEval\\+, which cannot be imported yet"),
     ],
 )
 def test_a_row_that_is_wrong_is_named(tmp_path: Path, row: object, message: str) -> None:

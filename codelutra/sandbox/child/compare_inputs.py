@@ -39,12 +39,12 @@ def is_close(got: Any, expected: Any, tolerance: float) -> bool:
         return False
     if got == expected:  # infinities, too
         return True
-    return abs(got - expected) <= tolerance + RELATIVE * abs(expected) < math.inf
+    return bool(abs(got - expected) <= tolerance + RELATIVE * abs(expected) < math.inf)
 
 
 def is_same_digest(got: str, expected: Any) -> bool:
     try:
-        return got == digest(expected)
+        return bool(got == digest(expected))
     except NoDigest:
         return False
 
@@ -53,7 +53,7 @@ def is_zero(arguments: tuple[Any, ...], got: Any, tolerance: float) -> bool:
     """HumanEval/32: any zero of the polynomial will do."""
     (coefficients,) = arguments
     value = sum(factor * math.pow(got, power) for power, factor in enumerate(coefficients))
-    return abs(value) <= tolerance
+    return bool(abs(value) <= tolerance)
 
 
 def is_area_of_height(arguments: tuple[Any, ...], got: Any, tolerance: float) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 
 NUMBERS = {bool, int, float}
 EXACT = 2**53  # below it a double holds every integer
-TAGS = {list: b"l", tuple: b"t", set: b"s", frozenset: b"s", dict: b"d"}  # a set is any set
+TAGS: dict[Any, bytes] = {
+    list: b"l",
+    tuple: b"t",
+    set: b"s",
+    frozenset: b"s",
+    dict: b"d",
+}  # a set is any set
 
 
 class NoDigest(Exception):
@@ -55,19 +61,20 @@ def as_doubles(values: Any) -> bytes | None:
 
 
 def is_exact(values: Any) -> bool:
-    return min(values) > -EXACT and max(values) < EXACT  # false for nan and infinities at the ends
+    # False for nan and infinities at the ends.
+    return bool(min(values) > -EXACT and max(values) < EXACT)
 
 
 def scalar(value: Any) -> bytes:
-    kind = type(value)
-    if kind is str:
+    kind: type = type(value)
+    if isinstance(value, str) and kind is str:
         return b"u" + value.encode("utf-8", "surrogatepass")
-    if kind is bytes:
+    if isinstance(value, bytes) and kind is bytes:
         return b"b" + value
     if value is None:
         return b"n"
     if kind is float and value.is_integer():
-        value = int(value)
-    if isinstance(value, int):
+        value, kind = int(value), int
+    if kind in (int, bool):
         return b"i" + hex(value).encode()  # decimal digits would take a while
     raise NoDigest(kind.__qualname__)
