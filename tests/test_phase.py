@@ -39,6 +39,7 @@ def job(model: str) -> dict:
         "backend": backend,
         "model": model,
         "adapter": "",
+        "chat_template": "auto",
         "request": request,
         "chunks": {str(i): ["SELECT"] for i in range(100_000)},
     }
