@@ -96,9 +96,11 @@ def show(look: Look, seen: Any = None) -> list[Any]:
             check = checks.newest_check(session, tasks=tasks)
             ended = checks.newest_findings(session, tasks=tasks)
             status = checks.status(check) if check else None
-            version = [tasks, status, check and (check.id, check.done)]
+            version = [tasks, status, check and check.id, check and check.done]
             if version == seen:
                 return [gr.skip()] * NUM_OUTPUTS
+            if seen and version[:3] == seen[:3] and check and status:  # only the bar moves
+                return _moved(task_html.progress(check, status), version)
             rows = list_tasks(session, tasks=tasks)
         stored = about(tasks)
     except (CodeLutraError, OSError) as error:
@@ -112,6 +114,11 @@ def show(look: Look, seen: Any = None) -> list[Any]:
         *_detail(look, rows),
         version,
     ]
+
+
+def _moved(bar: str, version: list[Any]) -> list[Any]:
+    """Nothing is drawn anew that somebody may be reading."""
+    return [gr.skip(), gr.skip(), bar, *[gr.skip()] * (NUM_OUTPUTS - 4), version]
 
 
 def _check_buttons(status: RunStatus | None) -> list[gr.Button]:

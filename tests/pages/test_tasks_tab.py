@@ -100,9 +100,15 @@ def test_pages_stay_within_what_was_found(mine: Path) -> None:
 def test_nothing_is_sent_again_while_nothing_happens(mine: Path) -> None:
     version = show(Look("mine"))[-1]
     assert all(out == {"__type__": "update"} for out in show(Look("mine"), version))
-    checks.submit(tasks="mine", total=40)
+    check_id = checks.submit(tasks="mine", total=40)
     outputs = show(Look("mine"), version)
     assert "0 of 40 golds" in outputs[2]
+    with db.open_session() as session:
+        checks.set_done(session, check_id=check_id, done=20)
+    skip = {"__type__": "update"}
+    untouched = [out for out in show(Look("mine"), outputs[-1]) if out != skip]
+    assert len(untouched) == 2  # the bar and the version: a reader's page stays as it is
+    assert "20 of 40 golds" in untouched[0]
 
 
 def test_an_unknown_set_says_what_there_is(store: Path) -> None:
