@@ -38,13 +38,13 @@ DIFFERENT = [
 ]
 
 
-@pytest.mark.parametrize(("left", "right"), EQUAL)
+@pytest.mark.parametrize(("left", "right"), EQUAL, ids=range(len(EQUAL)))
 def test_equal_values_have_the_same_digest(left: Any, right: Any) -> None:
     assert left == right
     assert digest(left) == digest(right)
 
 
-@pytest.mark.parametrize(("left", "right"), DIFFERENT)
+@pytest.mark.parametrize(("left", "right"), DIFFERENT, ids=range(len(DIFFERENT)))
 def test_different_values_have_different_digests(left: Any, right: Any) -> None:
     assert left != right
     assert digest(left) != digest(right)
