@@ -11,6 +11,7 @@ from codelutra.records import Sample, Verdict
 from codelutra.sandbox import Sandbox
 from codelutra.tasks import Task, formats
 from codelutra.tasks.evalplus import name_of
+from codelutra.tasks.evalplus_inputs import SET_RESULTS
 from codelutra.tasks.template import fill
 
 SYSTEM = "qwen2.5-coder-1.5b-base"
@@ -66,6 +67,8 @@ def compare(
         text = reason(rows[task_id], result[f"{part}_fail_tests"], part, verdict)
         if (plain[task_id, 0].kind == "correct") == theirs[task_id] and not theirs[task_id]:
             text = "theirs did not yet compare this function's results as sets"
+        elif tasks[task_id].entry_point in SET_RESULTS and not theirs[task_id]:
+            text = "theirs did not yet compare these sets as such, and orders strings by chance"
         differences.append(
             f"{task_id}: theirs {result[f'{part}_status']}, ours {verdict.kind} after "
             f"{verdict.seconds:.1f} s, {verdict.detail} | {text}"
