@@ -19,24 +19,26 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelutra.harness import with_solution
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.take_apart import Parts, take_apart
-from codelutra.tasks.task import Task
+
+if TYPE_CHECKING:
+    from codelutra.tasks.task import Task
 
 
 def never() -> bool:
     return False
 
 
-def weak_proof(task: Task) -> bool:
+def weak_proof(task: "Task") -> bool:
     """Could a program of this task forge its verdict?"""
     return bool(task.tests) and task.harness == "asserts" and parts_of(task) is None
 
 
-def with_tests(task: Task, source: str) -> Program:
+def with_tests(task: "Task", source: str) -> Program:
     """`source` as it is run for a task that has tests."""
     if task.harness == "ds1000":
         run = with_solution(task.tests[0], source)
@@ -55,7 +57,7 @@ def with_tests(task: Task, source: str) -> Program:
     return dataclasses.replace(program, calls=tuple(checks))
 
 
-def plan_of_inputs(task: Task) -> str:
+def plan_of_inputs(task: "Task") -> str:
     plan: dict[str, Any] = {
         "setup": task.setup,
         "gold": task.gold,
@@ -68,7 +70,7 @@ def plan_of_inputs(task: Task) -> str:
     return json.dumps(plan)
 
 
-def parts_of(task: Task) -> Parts | None:
+def parts_of(task: "Task") -> Parts | None:
     return _parts(task.setup, task.gold, task.tests, task.entry_point)
 
 

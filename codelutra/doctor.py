@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from codelutra.config import STARTER, UNSAFE, SandboxConfig, home
 from codelutra.errors import CodeLutraError
-from codelutra.sandbox import Program, Sandbox
+from codelutra.languages import LANGUAGES
+from codelutra.sandbox import Command, Program, Sandbox
 
 GIB = 1 << 30
 READ_A_LIBRARY = "import json\nresult = open(json.__file__).read(1)"
@@ -37,7 +38,8 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings, each from trying the thing, not from guessing."""
     checks: list[Callable[[], Finding]] = [_python, _home, _sandbox, _starter, _gpu, _vllm, _cpu]
-    return [check() for check in checks]
+    commands = (language.command for language in LANGUAGES.values() if language.command)
+    return [check() for check in checks] + list(map(_command, commands))
 
 
 def _python() -> Finding:
@@ -73,6 +75,16 @@ def _sandbox() -> Finding:
         return Finding("sandbox", False, WITHOUT_FENCES)
     fences = WITH_LANDLOCK if reading.outcome == "ok" else WITHOUT_LANDLOCK
     return Finding("sandbox", True, f"{fences} (user id {os.getuid()})", True)
+
+
+def _command(command: Command) -> Finding:
+    program = Program(command.language, "", command=command)
+    try:
+        with Sandbox(SandboxConfig(workers=1)) as sandbox:
+            sandbox.execute([program])
+    except (CodeLutraError, OSError) as error:
+        return Finding(command.language, False, str(error))
+    return Finding(command.language, True, f"{shutil.which(command.interpreter)}, fenced")
 
 
 def _starter() -> Finding:

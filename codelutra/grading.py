@@ -1,21 +1,12 @@
 """Execution result and gold result -> Verdict. The only place that sees both."""
 
-import functools
-import re
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any
-
-import sqlglot
-from sqlglot import TokenType
-from sqlglot.errors import SqlglotError
 
 from codelutra import asserts
-from codelutra.compare_answers import answers_difference
-from codelutra.compare_published import as_spider_runs, bird_difference, spider_difference
-from codelutra.compare_tables import floats_equal, tables_difference
 from codelutra.evidence import show_answer
+from codelutra.languages import language_of
 from codelutra.prompting import program_text
 from codelutra.records import Sample, SampleKey, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
@@ -39,31 +30,13 @@ def grade(task: Task, result: ExecutionResult, gold: ExecutionResult) -> Verdict
         return Verdict(VerdictKind.HARNESS_ERROR, one_line(text), result.seconds)
     if result.outcome != "ok":
         return Verdict(VerdictKind(result.outcome), one_line(result.detail), result.seconds)
-    difference = answer_difference(task, gold.value, result.value)
+    difference = language_of(task.kind).difference(task, gold.value, result.value)
     if difference is None:
         detail = (
             "every test holds" if task.is_tested else f"{show_answer(result.value)}, as expected"
         )
         return Verdict(VerdictKind.CORRECT, one_line(detail), result.seconds)
     return Verdict(VerdictKind.WRONG_RESULT, one_line(difference), result.seconds)
-
-
-def answer_difference(task: Task, expected: Any, got: Any) -> str | None:
-    """None when the task counts both as equal, else the first difference."""
-    if task.is_tested:
-        return got or None  # what does not hold, found by `asserts`
-    if task.kind == "python":
-        close = floats_equal
-        if task.tolerance is not None:
-            close = functools.partial(close, rel_tol=task.tolerance, abs_tol=task.tolerance)
-        return answers_difference(expected, got, close=close)
-    match task.match:
-        case "bird":
-            return bird_difference(expected, got)
-        case "spider":
-            return spider_difference(expected, got, task.gold)
-        case _:
-            return tables_difference(expected, got, is_ordered(task.gold))
 
 
 class Grader:
@@ -145,18 +118,7 @@ def gold_program(task: Task) -> Program:
 
 
 def with_inputs(task: Task, source: str) -> Program:
-    if task.is_tested:
-        return asserts.with_tests(task, source)
-    if task.match == "spider":
-        source = as_spider_runs(source)
-    return Program(
-        task.kind,
-        source,
-        task.database,
-        task.setup,
-        task.answer,
-        quoted_strings=task.quoted_strings,
-    )
+    return language_of(task.kind).program(task, source)
 
 
 def in_sandbox_order(program: Program) -> tuple[str, str, str]:
@@ -188,25 +150,6 @@ def needs_second_run(result: ExecutionResult) -> bool:
     if result.outcome in ("timeout", "harness_error"):
         return True
     return result.outcome == "runtime_error" and result.detail.startswith(LOAD_SENSITIVE)
-
-
-@functools.lru_cache(maxsize=10_000)
-def is_ordered(gold: str) -> bool:
-    """Does the outermost query of the gold have an ORDER BY?"""
-    if "order" not in gold.lower():
-        return False
-    try:
-        tokens = sqlglot.tokenize(gold, read="sqlite")
-    except SqlglotError:  # of SQLite's own syntax, say an open comment at the end
-        return re.search(r"\border\s+by\b[^)]*$", gold, re.IGNORECASE) is not None
-    depth = 0
-    for token in tokens:
-        kind = token.token_type
-        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
-        is_bare_word = kind is TokenType.VAR and token.text.upper() == "ORDER"  # BY comes later
-        if depth == 0 and (kind is TokenType.ORDER_BY or is_bare_word):
-            return True
-    return False
 
 
 def one_line(text: str) -> str:

@@ -2,14 +2,11 @@
 
 import re
 
-from codelutra.tasks.task import Task, TaskKind
+from codelutra.languages import language_of
+from codelutra.tasks.task import Task
 
 # An unclosed fence counts: a completion may end at the token limit.
 _FENCE = re.compile(r"```[ \t]*([\w+#-]*)[^\n]*\n(.*?)(?:\n```|```|\Z)", re.DOTALL)
-_LANGUAGES: dict[TaskKind, set[str]] = {
-    "sql": {"", "sql", "sqlite", "sqlite3"},
-    "python": {"", "python", "python3", "py"},
-}
 
 
 def program_text(completion: str, task: Task) -> str:
@@ -22,11 +19,12 @@ def program_text(completion: str, task: Task) -> str:
     return text if begins_anew else task.prefix + text
 
 
-def extract_program(completion: str, kind: TaskKind) -> str:
+def extract_program(completion: str, kind: str) -> str:
     """The first fenced block in the task's language, else the whole text; '' when there is none."""
     if "```" in completion:
+        words = {"", *language_of(kind).fences}
         for match in _FENCE.finditer(completion):
-            if match.group(1).lower() in _LANGUAGES[kind]:
+            if match.group(1).lower() in words:
                 return match.group(2).strip("\n").rstrip()
         return ""
     return completion.strip("\n").rstrip()

@@ -9,7 +9,7 @@ import pytest
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import StopRequested
-from codelutra.grading import MAX_DETAIL, Grader, grade, is_ordered, one_line
+from codelutra.grading import MAX_DETAIL, Grader, grade, one_line
 from codelutra.records import Sample, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.sandbox.sql_runner import Table
@@ -66,25 +66,6 @@ def test_a_task_says_whose_rules_count(match: Any, kinds: list[str]) -> None:
     answers = [[(1, "a")], [("a", 1), ("a", 1)], [(1, "a"), (1, "a"), (1.0, "a")]]
     results = [ExecutionResult("ok", Table(2, rows)) for rows in answers]
     assert [grade(task, result, gold).kind for result in results] == kinds
-
-
-@pytest.mark.parametrize(
-    ("gold", "ordered"),
-    [
-        ("SELECT a FROM t ORDER BY a", True),
-        ("SELECT a FROM t UNION SELECT 1 ORDER BY 1 LIMIT 3", True),
-        ("WITH x AS (SELECT 1 ORDER BY 1) SELECT * FROM x", False),
-        ("SELECT * FROM (SELECT a FROM t ORDER BY a)", False),
-        ("SELECT rank() OVER (ORDER BY a) FROM t", False),
-        ("SELECT 'order by' FROM t", False),
-        ("SELECT a FROM t ORDER /* by name */ BY a", True),
-        ("SELECT a FROM t ORDER BY a /* open", True),
-        ('SELECT "order" FROM t', False),
-        ("SELECT [order by] FROM t", False),
-    ],
-)
-def test_only_the_outermost_order_by_counts(gold: str, ordered: bool) -> None:
-    assert is_ordered(gold) is ordered
 
 
 class CountingSandbox(Sandbox):

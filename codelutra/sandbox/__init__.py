@@ -17,6 +17,11 @@ Contained, Python (a fork of a warm server with a clean environment, one a progr
 Contained, SQL (a killable worker process): one read-only statement of an allow-list, no clock or
 randomness, bounded CPU time, memory, rows and bytes; the process may read files and write none.
 
+Contained, command-line languages (a fresh process of the interpreter for each text on stdin; they
+need Landlock): as Python, but threads are allowed, memory is what is written to instead of address
+space, and the interpreter may read system libraries and its own source; stdout and stderr go to
+files in memory that end at 1 MiB; what it printed is all that counts.
+
 Not contained:
 - kernel bugs behind the listed system calls, side channels, names of existing files (stat)
 - memory of all workers together (each has its own limit)
@@ -27,7 +32,7 @@ What honest programs notice: no threads, no pyarrow, no files; `setup` of a Pyth
 behind the same fences, so its inputs must be in its text.
 """
 
-from codelutra.sandbox.result import ExecutionResult, Program
+from codelutra.sandbox.result import Command, ExecutionResult, Program
 from codelutra.sandbox.sandbox import Sandbox, must_run_unfenced
 
-__all__ = ["ExecutionResult", "Program", "Sandbox", "must_run_unfenced"]
+__all__ = ["Command", "ExecutionResult", "Program", "Sandbox", "must_run_unfenced"]

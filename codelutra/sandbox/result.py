@@ -3,9 +3,26 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from codelutra.tasks.task import TaskKind
-
 Outcome = Literal["ok", "syntax_error", "runtime_error", "timeout", "forbidden", "harness_error"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """How programs of a command-line language are run: a fresh process of its interpreter each.
+
+    In the arguments `{program}` is the file of the source and `{memory_mb}` the limit. `check`
+    parses the file, runs nothing of it and fails when it cannot. `error` finds in stderr what went
+    wrong (group 1); the first `PROGRAM:N` or `PROGRAM line N` there says where.
+    """
+
+    language: str
+    interpreter: str  # looked for on PATH
+    run: tuple[str, ...]
+    check: tuple[str, ...]
+    program: str  # name of the file
+    error: str
+    install: str  # what to do where the interpreter is missing
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -17,10 +34,11 @@ class Program:
     `is_brief`: a long value of a call may come as a digest. `timeout_s` counts where it is more
     than the sandbox's own. `quoted_strings`: in SQL, "text" that names no column is a string, as
     SQLite has it by default. `backwards`: rows that no ORDER BY puts in order come the other way
-    round.
+    round. `command`: how a program of a command-line language is run, once for each text in
+    `stdin`; the value is the list of what it printed.
     """
 
-    kind: TaskKind
+    kind: str
     source: str
     database: str = ""
     setup: str = ""
@@ -31,6 +49,8 @@ class Program:
     backwards: bool = False
     is_brief: bool = False
     timeout_s: float = 0.0
+    command: Command | None = None
+    stdin: tuple[str, ...] = ("",)
 
 
 @dataclass(frozen=True)
@@ -38,7 +58,7 @@ class ExecutionResult:
     """What the sandbox saw: on `ok` the decoded value, else one line of evidence.
 
     `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time. `output` is
-    the beginning of what a Python program printed: for people to read, never for a verdict.
+    the beginning of what a program printed: for people to read, never for a verdict.
     """
 
     outcome: Outcome

@@ -15,6 +15,7 @@ from typing import Self
 
 from codelutra.config import UNSAFE, SandboxConfig, may_run_unfenced
 from codelutra.errors import SandboxError, StopRequested
+from codelutra.sandbox.command_runner import CommandRunner
 from codelutra.sandbox.process import ServerDied
 from codelutra.sandbox.python_runner import PythonRunner, tier_of
 from codelutra.sandbox.result import ExecutionResult, Program
@@ -22,10 +23,11 @@ from codelutra.sandbox.sql_runner import SqlRunner
 from codelutra.sandbox.unfenced_runner import UnfencedRunner
 
 STOP_POLL_S = 0.1
-AT_ONCE = {"sql": 64, "python": 8}  # programs a thread takes
+AT_ONCE = 8  # programs a thread takes
+QUERIES_AT_ONCE = 64
 TELL_S = 0.05  # between two reports of progress
 SHARES = 4  # a thread takes at most this fraction of its share: the last ones end together
-Runner = PythonRunner | SqlRunner | UnfencedRunner
+Runner = PythonRunner | SqlRunner | CommandRunner | UnfencedRunner
 ATTEMPTS = 2  # a program whose server died is tried once more, on a fresh server
 
 
@@ -38,6 +40,8 @@ def never() -> bool:
 
 def kind_of(program: Program) -> str:
     """The server it needs."""
+    if program.command is not None:
+        return program.kind
     return "sql" if program.kind == "sql" else tier_of(program)
 
 
@@ -84,7 +88,7 @@ class Slot:
         while left:
             some = list(itertools.islice(left, size))
             try:
-                for result in self._runner(kind).run(some):
+                for result in self._runner(kind, some[0]).run(some):
                     left.popleft()
                     deaths = 0
                     yield result
@@ -104,16 +108,22 @@ class Slot:
                     self._drop(kind)  # killed at a limit
             size = 1  # of several it is not known which one it was
 
-    def _runner(self, kind: str) -> Runner:
+    def _runner(self, kind: str, program: Program) -> Runner:
         if kind not in self.runners:
-            runner = self._new_runner(kind)
+            runner = self._new_runner(kind, program)
             self.runners[kind] = runner
             if self.stopping.is_set():  # hang_up() may have missed it
                 raise Stopped
             runner.wait_ready()
         return self.runners[kind]
 
-    def _new_runner(self, kind: str) -> Runner:
+    def _new_runner(self, kind: str, program: Program) -> Runner:
+        if program.command is not None and not self.is_fenced:
+            raise SandboxError(
+                f"{kind} programs run behind fences alone, which {UNSAFE} takes away"
+            )
+        if program.command is not None:
+            return CommandRunner(program.command, self.config)
         if kind == "sql":
             return SqlRunner(self.config, self.is_fenced)
         return (PythonRunner if self.is_fenced else UnfencedRunner)(kind, self.config)
@@ -242,7 +252,7 @@ class Batch:
         with self._taking:
             share = len(self._left) // (SHARES * self._threads)
             kind = self._left[0][0] if self._left else ""
-            size = max(1, min(AT_ONCE["sql" if kind == "sql" else "python"], share))
+            size = max(1, min(QUERIES_AT_ONCE if kind == "sql" else AT_ONCE, share))
             jobs: list[tuple[int, Program]] = []
             while self._left and self._left[0][0] == kind and len(jobs) < size:
                 jobs.append(self._left.popleft()[1:])

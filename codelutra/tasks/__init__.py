@@ -7,9 +7,9 @@ from codelutra.errors import TaskError
 from codelutra.tasks.jsonl import load_jsonl
 from codelutra.tasks.selection import select_tasks
 from codelutra.tasks.stored import load_stored, stored_names
-from codelutra.tasks.task import Task, TaskKind
+from codelutra.tasks.task import Task
 
-__all__ = ["Task", "TaskKind", "list_task_sets", "load_tasks", "select_tasks"]
+__all__ = ["Task", "list_task_sets", "load_tasks", "select_tasks"]
 
 
 def list_task_sets() -> list[str]:

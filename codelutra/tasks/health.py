@@ -7,11 +7,10 @@ from typing import Any
 from codelutra.asserts import execute, weak_proof
 from codelutra.config import SandboxConfig
 from codelutra.grading import gold_program, grade, never, one_line
+from codelutra.languages import language_of
 from codelutra.records import VerdictKind
 from codelutra.sandbox import ExecutionResult, Sandbox
-from codelutra.sandbox.sql_runner import Table
 from codelutra.tasks.findings import PROBLEMS, Finding
-from codelutra.tasks.row_order import variants
 from codelutra.tasks.task import Task
 
 CHUNK = 50  # golds between two looks at the stop button
@@ -71,17 +70,15 @@ def _look_at(
     programs = [gold_program(task) for task in tasks]
     first = execute(sandbox, programs, should_stop=should_stop)
     again = execute(sandbox, programs, should_stop=should_stop)
-    queries = {
-        task.task_id: variants(program, result.value.columns)
+    pairs = {
+        task.task_id: pair
         for task, program, result in zip(tasks, programs, first, strict=True)
-        if task.kind == "sql" and result.outcome == "ok"
+        if result.outcome == "ok" and (pair := language_of(task.kind).variants(program, result))
     }
     turned = iter(
-        execute(
-            sandbox, [one for pair in queries.values() for one in pair], should_stop=should_stop
-        )
+        execute(sandbox, [one for pair in pairs.values() for one in pair], should_stop=should_stop)
     )
-    orders = {task_id: (next(turned), next(turned)) for task_id in queries}
+    orders = {task_id: (next(turned), next(turned)) for task_id in pairs}
     for task, one, two in zip(tasks, first, again, strict=True):
         yield from _problems(task, one, two, orders.get(task.task_id), timeout_s)
 
@@ -106,8 +103,10 @@ def _problems(
         and (other := _difference(task, *orders))
     ):
         yield found("order_dependent", f"with rows that tie the other way round: {other}")
-    if not failure and not task.is_tested and _is_empty(first):
-        yield found("empty", "no rows" if task.kind == "sql" else "no value in the answer")
+    if not (failure or task.is_tested) and (
+        emptiness := language_of(task.kind).emptiness(first.value)
+    ):
+        yield found("empty", emptiness)
     limit_s = max(timeout_s, task.timeout_s)
     if not failure and first.seconds > SLOW_SHARE * limit_s:
         yield found("slow", f"{first.seconds:.1f} s of the {limit_s:g} s of CPU time")
@@ -124,11 +123,3 @@ def _failure(task: Task, result: ExecutionResult) -> str:
 def _difference(task: Task, first: ExecutionResult, other: ExecutionResult) -> str:
     verdict = grade(task, other, first)
     return "" if verdict.kind is VerdictKind.CORRECT else f"{verdict.kind.value}: {verdict.detail}"
-
-
-def _is_empty(result: ExecutionResult) -> bool:
-    """No rows, no elements or no value: an answer that a wrong program gives by luck."""
-    value = result.value
-    if isinstance(value, Table):
-        return not value.rows
-    return value in (None, "") or (isinstance(value, list) and value[-1] == [])

@@ -6,6 +6,7 @@ as another user and inside a seccomp profile.
 
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import sys
@@ -17,8 +18,16 @@ from pathlib import Path
 import psutil
 
 from codelutra.config import SandboxConfig
+from codelutra.languages.javascript import LANGUAGE as JAVASCRIPT
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
-from tests.sandbox import hostile_python, hostile_python_more, hostile_sql, hostile_sql_more
+from codelutra.sandbox.python_runner import PythonRunner
+from tests.sandbox import (
+    hostile_javascript,
+    hostile_python,
+    hostile_python_more,
+    hostile_sql,
+    hostile_sql_more,
+)
 
 SECRET = "tell-nobody-7f3a"
 PATIENT = SandboxConfig(timeout_s=20, memory_mb=256, workers=1)
@@ -27,6 +36,11 @@ GOOD_PYTHON = {
     "import pandas as pd\nresult = int(pd.Series([1, 2]).sum())": 3,
     "import numpy as np\nresult = int(np.arange(4).sum())": 6,
     "result = sum([1, 2]) + len('x')": 4,
+}
+GOODS = {
+    "python": GOOD_PYTHON,
+    "sql": {"SELECT count(*) FROM items": [(100,)]},
+    "javascript": {"console.log(6 * 7)": ["list", ["42\n"]]},
 }
 
 
@@ -43,7 +57,8 @@ class Hostile:
 
 
 def every_program() -> list[Hostile]:
-    return [*python_programs(), *sql_programs()]
+    javascript = javascript_programs() if shutil.which("node") else ()
+    return [*python_programs(), *sql_programs(), *javascript]
 
 
 def python_programs() -> Iterator[Hostile]:
@@ -67,6 +82,13 @@ def sql_programs() -> Iterator[Hostile]:
             outcome = table.lower().removesuffix("s")
             for source in getattr(module, table):
                 yield Hostile(source[:60], "sql", source, (outcome,))
+
+
+def javascript_programs() -> Iterator[Hostile]:
+    for table in ("RUNTIME_ERRORS", "TIMEOUTS", "SYNTAX_ERRORS"):
+        outcome = table.lower().removesuffix("s")
+        for name, source in getattr(hostile_javascript, table).items():
+            yield Hostile(name, "javascript", source, (outcome,))
 
 
 class Range:
@@ -102,7 +124,8 @@ class Range:
         sandbox = self.hasty if program.is_hasty else self.patient
         source = program.source.replace("CANARY", str(self.canary))
         database = str(self.database) if program.kind == "sql" else ""
-        return sandbox.execute([Program(program.kind, source, database)])[0]  # type: ignore[arg-type]
+        command = JAVASCRIPT.command if program.kind == "javascript" else None
+        return sandbox.execute([Program(program.kind, source, database, command=command)])[0]
 
     def faults(self, program: Hostile) -> list[str]:
         """Runs the program; everything about it or left behind by it that should not be."""
@@ -122,10 +145,9 @@ class Range:
     def harm(self, kind: str) -> list[str]:
         """What the next good program and the files show of the last bad one."""
         found = [] if self.state() == self.before else ["files are changed"]
-        goods = GOOD_PYTHON if kind == "python" else {"SELECT count(*) FROM items": [(100,)]}
-        for source, value in goods.items():
+        for source, value in GOODS[kind].items():
             result = self.run(replace(NEXT, kind=kind, source=source))
-            got = result.value if kind == "python" else getattr(result.value, "rows", None)
+            got = getattr(result.value, "rows", None) if kind == "sql" else result.value
             if got != value:
                 found.append(f"the next good program: {result}")
         return found
@@ -142,9 +164,9 @@ def survivors(*sandboxes: Sandbox) -> set[int]:
     found = set()
     for sandbox in sandboxes:
         for slot in sandbox._slots:
-            for kind, runner in slot.runners.items():
+            for runner in slot.runners.values():
                 started = descendants(runner.process.popen.pid)
-                if len(started) != (kind != "sql"):
+                if len(started) != isinstance(runner, PythonRunner):
                     found |= started
     return found
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from codelutra.config import SandboxConfig
+from codelutra.languages.javascript import LANGUAGE as JAVASCRIPT
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.sandbox.process import CHILD_FOLDER
 from tests.sandbox.hostile import SECRET, Range
@@ -46,8 +47,11 @@ LAYERS = {
         "fences.drop_capabilities()\n    fences.prctl(fences.PR_SET_NO_NEW_PRIVS, 1)",
         "fences.drop_capabilities()",
     ),
-    "watch": Layer("python_server.py", "if left <= 0:", "if False:"),
+    "watch": Layer("watching.py", "if left <= 0:", "if False:"),
     "strays": Layer("python_server.py", "kill_strays(child.pid)", "pass"),
+    "command_landlock": Layer("command_server.py", "landlock.enter(ruleset)"),
+    "command_seccomp": Layer("command_server.py", "seccomp.install(calls)"),
+    "command_memory": Layer("command_server.py", "fences.limit(resource.RLIMIT_DATA, memory)"),
     "authorizer": Layer("sql_server.py", "connection.authorizer = self._authorize"),
     "read_only": Layer(
         "sql_server.py", "apsw.SQLITE_OPEN_READONLY |", "apsw.SQLITE_OPEN_READWRITE |"
@@ -90,12 +94,15 @@ def place(tmp_path: Path) -> Iterator[Range]:
 
 
 def attack(place: Range, source: str, kind: str = "python") -> ExecutionResult:
-    """By a sandbox of its own; a Python program that comes to its end is a breach."""
+    """By a sandbox of its own; a program, not a query, that comes to its end is a breach."""
     if kind == "python":
         source = source.replace("CANARY", str(place.canary)) + "\nresult = 'reached'"
+    if kind == "javascript":
+        source = source.replace("CANARY", str(place.canary)) + "\nconsole.log('reached')"
     database = str(place.database) if kind == "sql" else ""
+    command = JAVASCRIPT.command if kind == "javascript" else None
     with Sandbox(CONFIG) as sandbox:
-        return sandbox.execute([Program(kind, source, database)])[0]  # type: ignore[arg-type]
+        return sandbox.execute([Program(kind, source, database, command=command)])[0]
 
 
 def may_raise_limits() -> bool:
@@ -255,3 +262,26 @@ def test_where_one_layer_is_gone_another_stops_the_query(
     without(name)
     assert (outcomes, attack(place, source, "sql").outcome) == SQL_BACKED_UP[name, source]
     assert place.state() == place.before
+
+
+COMMAND_BREACHES = {
+    "command_landlock": ["require('fs').readFileSync('CANARY')", "require('fs').readdirSync('/')"],
+    "command_seccomp": [
+        "process.kill(process.pid, 0)",
+        "require('fs').chmodSync('CANARY', 0o600)",
+        "process.chdir('/')",
+    ],
+    "command_memory": ["const a = Buffer.alloc(400 << 20, 1)"],
+}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@pytest.mark.parametrize("name", COMMAND_BREACHES)
+def test_with_the_layer_javascript_fails_and_without_it_succeeds(
+    name: str, without: Callable[..., None], place: Range
+) -> None:
+    for source in COMMAND_BREACHES[name]:
+        assert attack(place, source, "javascript").outcome == "runtime_error", source
+    without(name)
+    for source in COMMAND_BREACHES[name]:
+        assert attack(place, source, "javascript").value == ["list", ["reached\n"]], source

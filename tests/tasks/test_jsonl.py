@@ -41,7 +41,7 @@ def test_rows_become_tasks_and_databases_are_found_beside_the_file(tmp_path: Pat
         ({**GOOD, "task_id": "b", "tolerance": -1}, "line 2: tolerance: Input should be greater"),
         (
             {**GOOD, "task_id": "b", "kind": "sql", "database": "x", "tolerance": 0.1},
-            "line 2: tolerance is for python tasks: leave it out",
+            "line 2: `tolerance` is for python tasks: leave it out",
         ),
     ],
 )

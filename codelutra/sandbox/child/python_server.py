@@ -9,15 +9,11 @@ child is dead, a REPORT out with the next child's socket. Job socket: see `job.p
 each page is copied when it is first written to, so the less the loop does the better.
 """
 
-import contextlib
 import dataclasses
 import os
-import select
-import signal
 import socket
 import struct
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +26,7 @@ import output
 import seccomp
 from job import JOB_FD, PROGRAM, read_request, run_job
 from tiers import load_tier
+from watching import kill_group, kill_strays, watch
 
 del sys.path[0]
 
@@ -44,7 +41,7 @@ def main() -> None:
     fences.prctl(fences.PR_SET_CHILD_SUBREAPER, 1)
     try:
         encoder = load_tier(sys.argv[3])
-        ruleset = landlock.create_ruleset()
+        ruleset = landlock.create_ruleset(landlock.readable_paths())
         # Without Landlock nothing says which files: then none can be opened.
         calls = seccomp.build_filter(may_open=ruleset is not None, may_talk=False)
         seccomp.probe(calls)
@@ -108,47 +105,6 @@ def fork_child(encoder: encoding.Encoder, fence: Fence) -> Child:
             os._exit(1)
     ours.close()
     return Child(pid, theirs, printed)
-
-
-def watch(child: int, control: socket.socket, cpu_s: float, wall_s: float) -> bool:
-    """Waits for the child's end or a limit; True at a limit. A parent that went away ends both."""
-    pidfd = os.pidfd_open(child)
-    ends_at = time.monotonic() + wall_s
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.register(control, select.POLLIN)
-    left = min(cpu_s, wall_s)  # sooner it cannot reach one
-    try:
-        while True:
-            if left <= 0:
-                return True
-            ready = {fd for fd, _ in poll.poll(max(10, left * 1000))}
-            if pidfd in ready:
-                return False
-            if ready:  # nothing is ever sent while a job runs: the parent closed its end
-                kill_group(child)
-                kill_strays(0)
-                os._exit(0)
-            cpu_left = cpu_s - fences.cpu_seconds(child)
-            wall_left = ends_at + fences.starved_seconds(child) - time.monotonic()
-            left = min(cpu_left, wall_left)
-    finally:
-        os.close(pidfd)
-
-
-def kill_group(child: int) -> None:
-    """The child leads its own session, but may not have got there yet."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
-            kill(child, signal.SIGKILL)
-
-
-def kill_strays(spared: int) -> None:
-    """Kills what left the child's group: as subreaper this server has inherited all of it."""
-    while strays := fences.children() - {spared}:
-        for stray in strays:
-            kill_group(stray)
-            os.waitpid(stray, 0)
 
 
 def prepare_child(job_fd: int, fence: Fence) -> dict[str, Any]:

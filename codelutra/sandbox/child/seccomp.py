@@ -1,7 +1,8 @@
 """The system calls a program's process may make: an allow-list as a seccomp filter.
 
 No process or thread, no socket, no signal to another, no write access to any file. A call that
-is not listed fails with EPERM; a foreign architecture (x32 as well) ends the process.
+is not listed fails with EPERM; a foreign architecture (x32 as well) ends the process. An
+interpreter that is executed behind the filter may have threads and wait for events besides.
 """
 
 import ctypes
@@ -21,6 +22,8 @@ JUMP_EQUAL, JUMP_ABOVE, JUMP_AT_LEAST, JUMP_ANY_BIT = 0x15, 0x25, 0x35, 0x45
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 X32_BIT = 0x40000000
 WRITE_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
+CLONE_THREAD = 0x10000
+IOCTLS = (0x5450, 0x5451, 0x5421)  # FIONCLEX, FIOCLEX, FIONBIO: flags of a descriptor
 F_SETFL, F_DUPFD_CLOEXEC = 4, 1030  # fcntl: up to F_SETFL only flags and copies, beyond it leases
 # and owners, by which the kernel sends any signal to any process of the user
 HIT, MISS = -1, -2  # jumps of a search, to be resolved
@@ -38,7 +41,10 @@ class Machine:
     prlimit64: int
     sendto: int
     recvfrom: int
+    clone: int
+    ioctl: int
     calls: str
+    exec_calls: str
 
 
 MACHINES = {
@@ -49,6 +55,12 @@ MACHINES = {
         prlimit64=302,
         sendto=44,
         recvfrom=45,
+        clone=56,
+        ioctl=16,
+        exec_calls="""
+        execve=59 set_tid_address=218 epoll_create1=291 epoll_ctl=233 epoll_wait=232 epoll_pwait=281
+        eventfd2=290 pipe=22 pipe2=293 capget=125
+        """,
         calls="""
         read=0 write=1 close=3 lseek=8 pread64=17 readv=19 writev=20 fstat=5 stat=4 lstat=6
         newfstatat=262 statx=332 getdents64=217 getcwd=79 readlink=89 readlinkat=267 access=21
@@ -71,6 +83,12 @@ MACHINES = {
         prlimit64=261,
         sendto=206,
         recvfrom=207,
+        clone=220,
+        ioctl=29,
+        exec_calls="""
+        execve=221 set_tid_address=96 epoll_create1=20 epoll_ctl=21 epoll_pwait=22 eventfd2=19
+        pipe2=59 capget=90
+        """,
         calls="""
         read=63 write=64 close=57 lseek=62 pread64=67 readv=65 writev=66 fstat=80 newfstatat=79
         statx=291 getdents64=61 getcwd=17 readlinkat=78 faccessat=48 faccessat2=439 dup=23
@@ -87,12 +105,16 @@ MACHINES = {
 }
 
 
-def build_filter(may_open: bool, may_talk: bool) -> bytes:
-    """The filter program. `may_open`: files, to read; `may_talk`: sockets already open."""
+def build_filter(may_open: bool, may_talk: bool, may_exec: bool = False) -> bytes:
+    """The filter program. `may_open`: files, to read; `may_talk`: sockets already open.
+
+    `may_exec`: what Landlock lets it, which then may have threads, but no process.
+    """
     machine = MACHINES.get(platform.machine())
     if machine is None:
         raise OSError(errno.ENOSYS, f"no system call table for {platform.machine()}")
-    calls = {int(item.partition("=")[2]) for item in machine.calls.split()}
+    listed = machine.calls.split() + (machine.exec_calls.split() if may_exec else [])
+    calls = {int(item.partition("=")[2]) for item in listed}
     if may_talk:
         calls |= {machine.sendto, machine.recvfrom}
     program = [
@@ -125,6 +147,23 @@ def build_filter(may_open: bool, may_talk: bool) -> bytes:
             (JUMP_EQUAL, 0, 3, machine.openat),
             (LOAD, 0, 0, ARGUMENTS + 2 * 8),
             (JUMP_ANY_BIT, 1, 0, WRITE_FLAGS),
+            (RETURN, 0, 0, ALLOW),
+        ]
+    if may_exec:
+        program += [
+            (LOAD, 0, 0, NUMBER),
+            (JUMP_EQUAL, 0, 3, machine.clone),
+            (LOAD, 0, 0, ARGUMENTS),
+            (JUMP_ANY_BIT, 0, 1, CLONE_THREAD),
+            (RETURN, 0, 0, ALLOW),
+            (LOAD, 0, 0, NUMBER),
+            (JUMP_EQUAL, 0, len(IOCTLS) + 3, machine.ioctl),
+            (LOAD, 0, 0, ARGUMENTS + 1 * 8),
+            *(
+                (JUMP_EQUAL, len(IOCTLS) - place, 0, request)
+                for place, request in enumerate(IOCTLS)
+            ),
+            (RETURN, 0, 0, ERRNO | errno.ENOTTY),
             (RETURN, 0, 0, ALLOW),
         ]
     program.append((RETURN, 0, 0, ERRNO | errno.EPERM))

@@ -1,6 +1,8 @@
-"""Variants of a query that must give the same answer when no row's place is left to chance."""
+"""What the outermost ORDER BY of a query says of its rows, and what it leaves to chance."""
 
 import dataclasses
+import functools
+import re
 from collections.abc import Iterator
 
 import sqlglot
@@ -12,8 +14,30 @@ from codelutra.sandbox import Program
 ENDS = {TokenType.LIMIT, TokenType.OFFSET, TokenType.SEMICOLON}
 
 
+@functools.lru_cache(maxsize=10_000)
+def is_ordered(gold: str) -> bool:
+    """Does the outermost query of the gold have an ORDER BY?"""
+    if "order" not in gold.lower():
+        return False
+    try:
+        tokens = sqlglot.tokenize(gold, read="sqlite")
+    except SqlglotError:  # of SQLite's own syntax, say an open comment at the end
+        return re.search(r"\border\s+by\b[^)]*$", gold, re.IGNORECASE) is not None
+    depth = 0
+    for token in tokens:
+        kind = token.token_type
+        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        is_bare_word = kind is TokenType.VAR and token.text.upper() == "ORDER"  # BY comes later
+        if depth == 0 and (kind is TokenType.ORDER_BY or is_bare_word):
+            return True
+    return False
+
+
 def variants(query: Program, columns: int) -> tuple[Program, Program]:
-    """Rows that tie, by its outermost ORDER BY, in two orders; without one, all rows in two."""
+    """They answer alike when no row's place is left to chance.
+
+    Rows that tie, by its outermost ORDER BY, in two orders; without one, all rows in two.
+    """
     end = order_ends_at(query.source)
     if end is None:
         return query, dataclasses.replace(query, backwards=True)
