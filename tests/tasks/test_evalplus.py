@@ -49,7 +49,7 @@ Judge = Callable[..., Verdict]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SandboxConfig(timeout_s=2, memory_mb=256, workers=1)) as opened:
+    with Sandbox(SandboxConfig(timeout_s=1, memory_mb=256, workers=1)) as opened:
         yield opened
 
 
@@ -246,14 +246,14 @@ def test_a_task_cannot_have_inputs_and_tests() -> None:
     inputs = {"inputs": ("f()",), "entry_point": "f"}
     assert Task.model_validate({**fields, **inputs}).is_tested
     for wrong in ({"tests": ("assert f()",)}, {"entry_point": ""}, {"kind": "sql"}):
-        with pytest.raises(ValidationError, match="`inputs` need a python task"):
+        with pytest.raises(ValidationError, match=r"`inputs` (need an|is for python)"):
             Task.model_validate({**fields, **inputs, **wrong})
 
 
 def test_a_task_may_take_longer_than_the_others(sandbox: Sandbox) -> None:
-    gold = "def f():\n    import time\n    while time.process_time() < 3: pass\n    return 1"
+    gold = "def f():\n    import time\n    while time.process_time() < 1.5: pass\n    return 1"
     task = Task(task_id="t", kind="python", prompt="p", gold=gold, inputs=("f()",), entry_point="f")
-    patient = task.model_copy(update={"task_id": "u", "timeout_s": 12.0})
+    patient = task.model_copy(update={"task_id": "u", "timeout_s": 9.0})
     verdicts = Grader(sandbox).grade(
         {"t": task, "u": patient}, [Sample("t", 0, gold), Sample("u", 0, gold)]
     )
