@@ -14,6 +14,7 @@ from storage.models import TaskCheck, utc_now
 
 PREVIEW = 5  # tasks
 MAX_LISTED = 5  # reasons, leaks
+MAX_INPUTS, MAX_INPUT = 10, 400  # shown of a task, characters of one
 NO_TASKS = '<p class="faint" data-state="empty">No task is like that. Widen the filter above.</p>'
 CHOOSE = '<p class="faint" data-state="empty">Choose a task to see what the model reads.</p>'
 
@@ -217,6 +218,8 @@ def _hidden(task: Task) -> str:
         "gold": task.gold,
         "tests": "\n".join(task.tests),
         "inputs": task.setup,
+        "calls": _some_of(task.inputs),
+        "stdin": _some_of(task.stdin),
         "database": task.database,
     }
     return "".join(
@@ -224,3 +227,12 @@ def _hidden(task: Task) -> str:
         for name, part in parts.items()
         if part
     )
+
+
+def _some_of(inputs: Sequence[str]) -> str:
+    """The first few, each in short: a published set has thousands, of any length."""
+    shown = [
+        each if len(each) <= MAX_INPUT else each[:MAX_INPUT] + "…" for each in inputs[:MAX_INPUTS]
+    ]
+    more = len(inputs) - len(shown)
+    return "\n".join([*shown, f"… and {count(more)} more"] if more else shown)

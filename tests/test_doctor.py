@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from codelutra import doctor
 from codelutra.config import SandboxConfig
 from codelutra.errors import SandboxError
+from codelutra.languages.javascript import LANGUAGE
 from codelutra.sandbox import Program, Sandbox
 from codelutra.sandbox.process import CHILD_FOLDER
 
@@ -58,3 +60,18 @@ def test_other_systems_than_linux_are_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SandboxError, match="which darwin has not: use a Linux machine"):
         Sandbox(SandboxConfig()).execute([Program("python", "result = 1")])
     assert not doctor._sandbox().ok
+
+
+def test_a_language_whose_interpreter_is_missing_is_said_with_what_to_do() -> None:
+    command = replace(LANGUAGE.command, interpreter="no-such-node")
+    finding = doctor._command(command)
+    assert not finding.ok
+    assert not finding.essential
+    assert "`no-such-node`, which is not on PATH: install Node" in finding.detail
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+def test_a_language_that_runs_is_found_by_running_it() -> None:
+    finding = next(found for found in doctor.examine() if found.name == "javascript")
+    assert finding.ok
+    assert finding.detail == f"{shutil.which('node')}, fenced"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codelutra.errors import CodeLutraError
+from codelutra.tasks import Task
 from codelutra.tasks.quarantine import quarantine, quarantined
 from codelutra.tasks.stored import import_set, stored_names
 from pages import task_import
@@ -176,3 +177,14 @@ def test_columns_are_mapped_line_by_line(store: Path, tmp_path: Path) -> None:
     message, *_ = task_import.keep(form(path=str(table), columns=lines))
     assert "1 tasks are kept as lab" in message
     assert "is no `field = column`" in task_import.look(form(path=str(table), columns="x"))[0]
+
+
+def test_the_first_of_many_inputs_are_shown_in_short() -> None:
+    task = {"task_id": "j", "kind": "javascript", "prompt": "p", "gold": "console.log(1)"}
+    few = Task.model_validate({**task, "stdin": ["1 2", "<b>"]})
+    many = Task.model_validate({**task, "stdin": ["x" * 10_000, *map(str, range(1_999))]})
+    shown = [detail(Listed(each, {}, None, 0, 0)) for each in (few, many)]
+    assert '<div class="label">stdin</div><pre class="code">1 2\n&lt;b&gt;</pre>' in shown[0]
+    assert "x…\n0\n1\n2" in shown[1]
+    assert "… and 1,990 more" in shown[1]
+    assert len(shown[1]) < 2_000
