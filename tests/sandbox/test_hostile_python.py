@@ -97,3 +97,13 @@ def test_patched_builtins_change_no_outcome(run_python: Run) -> None:
     source = "import builtins\nfor n in ('len', 'type', 'id', 'isinstance', 'str'):\n"
     result = run_python(source + " setattr(builtins, n, lambda *a: 1)\nresult = object()")
     assert result.outcome == "runtime_error"
+
+
+@pytest.mark.parametrize("tier", ["json", "numpy", "pandas"])
+def test_pyarrow_is_as_if_it_were_not_installed(tier: str, run_python: Run) -> None:
+    source = (
+        f"import sys, importlib.util, {tier}\n"
+        "try: import pyarrow.csv\nexcept ModuleNotFoundError as error: said = str(error)\n"
+        "result = [said, 'pyarrow' in sys.modules, importlib.util.find_spec('pyarrow') is None]"
+    )
+    assert run_python(source).value == ["list", ["No module named 'pyarrow'", False, True]]

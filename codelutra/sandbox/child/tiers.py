@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from importlib.machinery import PathFinder
 from typing import Any
 
 import encoding
@@ -19,6 +20,19 @@ MODULES = {
 }
 
 
+class WithoutPyarrow:
+    """Finds what is installed but pyarrow, which starts threads: a fork must have none.
+
+    Not None in `sys.modules`: libraries that look there take it for the module (scikit-learn).
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name.partition(".")[0] == "pyarrow":
+            return None
+        return PathFinder.find_spec(name, path, target)
+
+
 def draw_seeds(text: str) -> None:
     """In a fork: chance is drawn anew where a program's text asks for it."""
     if "random" in text:
@@ -29,8 +43,7 @@ def draw_seeds(text: str) -> None:
 
 def load_tier(tier: str) -> encoding.Encoder:
     """Imports the tier's libraries and uses them once, so that children find everything warm."""
-    # pandas would store strings in pyarrow, which starts threads; a fork must have none.
-    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    sys.meta_path[:] = [WithoutPyarrow if each is PathFinder else each for each in sys.meta_path]
     for name in MODULES[tier].split():
         __import__(name)
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
