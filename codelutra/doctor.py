@@ -38,8 +38,8 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings, each from trying the thing, not from guessing."""
     checks: list[Callable[[], Finding]] = [_python, _home, _sandbox, _starter, _gpu, _vllm, _cpu]
-    commands = (language.command for language in LANGUAGES.values() if language.command)
-    return [check() for check in checks] + list(map(_command, commands))
+    commands = {kind: one.command for kind, one in LANGUAGES.items() if one.command}
+    return [check() for check in checks] + [_command(*each) for each in commands.items()]
 
 
 def _python() -> Finding:
@@ -77,14 +77,14 @@ def _sandbox() -> Finding:
     return Finding("sandbox", True, f"{fences} (user id {os.getuid()})", True)
 
 
-def _command(command: Command) -> Finding:
-    program = Program(command.language, "", command=command)
+def _command(kind: str, command: Command) -> Finding:
+    program = Program(kind, "", command=command)
     try:
         with Sandbox(SandboxConfig(workers=1)) as sandbox:
             sandbox.execute([program])
     except (CodeLutraError, OSError) as error:
-        return Finding(command.language, False, str(error))
-    return Finding(command.language, True, f"{shutil.which(command.interpreter)}, fenced")
+        return Finding(kind, False, str(error))
+    return Finding(kind, True, f"{shutil.which(command.interpreter)}, fenced")
 
 
 def _starter() -> Finding:

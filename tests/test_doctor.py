@@ -64,7 +64,7 @@ def test_other_systems_than_linux_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_language_whose_interpreter_is_missing_is_said_with_what_to_do() -> None:
     command = replace(LANGUAGE.command, interpreter="no-such-node")
-    finding = doctor._command(command)
+    finding = doctor._command("javascript", command)
     assert not finding.ok
     assert not finding.essential
     assert "`no-such-node`, which is not on PATH: install Node" in finding.detail

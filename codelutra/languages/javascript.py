@@ -21,7 +21,6 @@ class JavaScript(CommandLanguage):
     kind = "javascript"
     fences = frozenset({"javascript", "js", "node", "mjs", "cjs"})
     command = Command(
-        language="javascript",
         interpreter="node",
         run=(
             "--experimental-detect-module",

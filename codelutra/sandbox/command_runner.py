@@ -23,12 +23,12 @@ FIXED = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 
 class CommandRunner:
-    def __init__(self, command: Command, config: SandboxConfig) -> None:
-        self.command, self.config = command, config
+    def __init__(self, kind: str, command: Command, config: SandboxConfig) -> None:
+        self.kind, self.command, self.config = kind, command, config
         interpreter = shutil.which(command.interpreter)
         if interpreter is None:
             raise SandboxError(
-                f"{command.language} programs need `{command.interpreter}`, which is not on PATH: "
+                f"{kind} programs need `{command.interpreter}`, which is not on PATH: "
                 f"{command.install}"
             )
         self._folder = tempfile.TemporaryDirectory(prefix="codelutra-")
@@ -40,13 +40,13 @@ class CommandRunner:
         """Raises SandboxError when its fences do not hold here or its interpreter does not run."""
         answer = self._receive(START_TIMEOUT_S)
         if "error" in answer:
-            raise SandboxError(cannot_start(f"{self.command.language} sandbox", answer["error"]))
-        empty = Program(self.command.language, "", command=self.command)
+            raise SandboxError(cannot_start(f"{self.kind} sandbox", answer["error"]))
+        empty = Program(self.kind, "", command=self.command)
         result = next(self.run([empty]))
         if result.outcome != "ok":
             said = result.output.strip().partition("\n")[0]
             reason = f"{result.detail}: {said}: {self.command.install}"
-            raise SandboxError(cannot_start(f"{self.command.language} sandbox", reason))
+            raise SandboxError(cannot_start(f"{self.kind} sandbox", reason))
 
     def run(self, programs: Sequence[Program]) -> Iterator[ExecutionResult]:
         """Raises ServerDied when the server is lost."""
@@ -115,8 +115,7 @@ def interpret(command: Command, answer: dict[str, Any], limit_s: float) -> Execu
     """The outcome of the last run, or that of the check when this says why nothing ran."""
     status, cpu_s, timed_out, printed, errors = answer["runs"][-1]
     seconds = sum(run[1] for run in answer["runs"])
-    output = (answer["runs"][0][3] if status == 0 else printed)[:MAX_OUTPUT]
-    output = (output + errors)[:MAX_OUTPUT].encode(errors="replace").decode()
+    output = (printed + errors)[:MAX_OUTPUT].encode(errors="replace").decode()
 
     def result(outcome: str, detail: str, value: Any = None) -> ExecutionResult:
         return ExecutionResult(outcome, value, detail, seconds, output)  # type: ignore[arg-type]

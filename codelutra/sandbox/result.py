@@ -15,7 +15,6 @@ class Command:
     wrong (group 1); the first `PROGRAM:N` or `PROGRAM line N` there says where.
     """
 
-    language: str
     interpreter: str  # looked for on PATH
     run: tuple[str, ...]
     check: tuple[str, ...]

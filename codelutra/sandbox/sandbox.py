@@ -123,7 +123,7 @@ class Slot:
                 f"{kind} programs run behind fences alone, which {UNSAFE} takes away"
             )
         if program.command is not None:
-            return CommandRunner(program.command, self.config)
+            return CommandRunner(kind, program.command, self.config)
         if kind == "sql":
             return SqlRunner(self.config, self.is_fenced)
         return (PythonRunner if self.is_fenced else UnfencedRunner)(kind, self.config)

@@ -112,15 +112,7 @@ def as_type(values: Any, dtype: str) -> Any:
 
 def rebuild(node: Any) -> Any:
     """The value of a node (`sandbox/decoding.py`), numpy's and pandas' kinds included."""
-    if not isinstance(node, list):
-        return node
-    tag, *fields = node
-    if tag in ("list", "tuple", "set", "frozenset"):
-        kind = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[tag]
-        return kind(map(rebuild, fields[0]))
-    if tag == "dict":
-        return {rebuild(key): rebuild(value) for key, value in fields[0]}
-    return KINDS[tag](*fields) if tag in KINDS else replay.rebuild(node)
+    return replay.rebuild(node, KINDS)
 
 
 def array(kind: str, shape: list[int], values: list[Any]) -> Any:

@@ -8,13 +8,14 @@ import datetime
 import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import compare_inputs
 
 MAX_SHOWN = 80  # characters of a value in a message
 PLAIN = {type(None), bool, int, float, complex, str, bytes}
+NO_KINDS: Mapping[str, Callable[..., Any]] = {}
 Stub = Callable[[str, Callable[..., Any]], Callable[..., Any]]  # of a function and its name
 
 
@@ -136,16 +137,18 @@ def cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def rebuild(node: Any) -> Any:
-    """The Python value of a node (`sandbox/decoding.py`)."""
+def rebuild(node: Any, kinds: Mapping[str, Callable[..., Any]] = NO_KINDS) -> Any:
+    """The Python value of a node (`sandbox/decoding.py`); `kinds` makes those of more tags."""
     if not isinstance(node, list):
         return node
     tag, *fields = node
+    if tag in kinds:
+        return kinds[tag](*fields)
     if tag in ("list", "tuple", "set", "frozenset"):
         kind = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[tag]
-        return kind(map(rebuild, fields[0]))
+        return kind(rebuild(each, kinds) for each in fields[0])
     if tag == "dict":
-        return {rebuild(key): rebuild(value) for key, value in fields[0]}
+        return {rebuild(key, kinds): rebuild(value, kinds) for key, value in fields[0]}
     if tag == "bytes":
         return bytes.fromhex(fields[0])
     if tag == "complex":
