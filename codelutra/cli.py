@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codelutra import __version__, cli_tasks
+from codelutra import __version__, cli_export, cli_tasks
 from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_refine(commands)
     _add_judge(commands)
     cli_tasks.add_commands(commands, _add_unsafe)
+    cli_export.add_commands(commands)
     worker = commands.add_parser("worker", help="run queued refinements until stopped")
     _add_unsafe(worker)
     worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")
@@ -165,6 +166,11 @@ def _print_table(summary: dict[str, Any]) -> None:
             f"{held['n']:>14}  {held['syntax_error']:>13.1%}  {row.get('pairs', 0):>5}"
             f"  {seconds:>7.0f}"
         )
+        for alert in row.get("alerts", ()):
+            print(f"           ALERT {alert['seen']}. Try: {alert['advice']}.")
+    if (promoted := summary["run"]["promoted"]) is not None:
+        name = f"iteration {promoted}" if promoted else "the base: no iteration beats it"
+        print(f"best on the validation tasks: {name}")
 
 
 def _judge(options: argparse.Namespace) -> int:

@@ -39,6 +39,15 @@ class SamplingConfig(Settings):
     top_p: float = Field(0.95, gt=0, le=1, description="nucleus mass; 1 = off (Codex: 0.95)")
     max_new_tokens: int = Field(256, ge=1, description="longest completion, tokens (ours)")
     batch_size: int = Field(200, ge=1, description="completions generated at once (ours)")
+    low_yield: float = Field(
+        0.05, ge=0, le=1, description="share of correct first samples below which more are drawn"
+    )
+    extra_samples: int = Field(
+        10, ge=0, le=200, description="more programs per unsolved task and wave, on a low yield"
+    )
+    max_temperature: float = Field(
+        1.3, ge=0, le=2, description="bound of the temperature raised on a low yield (IRPO: 1.3)"
+    )
 
 
 class SandboxConfig(Settings):
@@ -66,10 +75,34 @@ class TrainingConfig(Settings):
     )
     lora_rank: int = Field(16, ge=1, description="LoRA r (ours)")
     lora_alpha: int = Field(32, ge=1, description="LoRA scale (ours)")
+    lora_targets: str = Field(
+        "all-linear",
+        min_length=1,
+        description="all-linear (QLoRA), or module names with commas: q_proj,v_proj",
+    )
     learning_rate: float = Field(5e-5, gt=0, description="AdamW peak (ours; paper unknown)")
     epochs: int = Field(1, ge=1, description="passes over the pairs (one: the paper)")
-    batch_size: int = Field(8, ge=1, description="pairs per optimiser step (ours)")
+    batch_size: int = Field(
+        8, ge=1, description="pairs per optimiser step, rounded up to whole tasks (ours)"
+    )
     max_length: int = Field(1024, ge=16, description="tokens; longer pairs are dropped, counted")
+    max_tokens: int = Field(
+        16384, ge=16, description="tokens run at once; a larger step is taken in parts (ours)"
+    )
+    share_prefixes: Literal["auto", "never"] = Field(
+        "auto", description="auto: what pairs of a task share is run once, where that is exact"
+    )
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="auto: bfloat16 where the processor has it, else float32"
+    )
+    gradient_checkpointing: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: on a GPU; less memory, about a third more time"
+    )
+    load_in_4bit: bool = Field(False, description="base in 4 bits (QLoRA); needs CUDA")
+    num_processes: int = Field(1, ge=1, description="GPUs, each a process of accelerate launch")
+    checkpoint_s: float = Field(
+        60.0, ge=0, description="seconds between checkpoints; a killed training resumes there"
+    )
 
 
 class EvaluationConfig(Settings):
@@ -93,6 +126,15 @@ class RefineConfig(Settings):
     seed: int = Field(0, ge=0, description="of sampling, pairing and training")
     max_train: int = Field(0, ge=0, description="training tasks used; 0 = all")
     max_heldout: int = Field(0, ge=0, description="held-out tasks used; 0 = all")
+    validation_share: float = Field(
+        0.2, ge=0, le=0.5, description="of the training tasks, kept to choose the iteration (ours)"
+    )
+    stop: Literal["fixed", "no_gain"] = Field(
+        "fixed", description="no_gain: end early when the gain on validation may be chance"
+    )
+    patience: int = Field(
+        1, ge=1, description="iterations in a row without a gain that end a no_gain run (ours)"
+    )
     chat_template: Literal["auto", "never"] = Field(
         "auto", description="auto: prompts are user messages where the base has a chat template"
     )
@@ -113,12 +155,13 @@ class RefineConfig(Settings):
 
 # A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and its
 # programs are short. Measured here: a step of 1e-3 gains faster and unlearns no syntax errors; of
-# beta 0.1, 0.5 and 1, the first unlearns fewest of them.
+# beta 0.1, 0.5 and 1, the first unlearns fewest of them; a second pass over the pairs gains more
+# than smaller or larger steps do.
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     STARTER: {
         "sampling": {"max_new_tokens": 96},
         "evaluation": {"max_new_tokens": 96},
-        "training": {"beta": 0.5, "learning_rate": 5e-4, "batch_size": 16, "max_length": 512},
+        "training": {"beta": 0.5, "learning_rate": 5e-4, "epochs": 2, "max_length": 512},
     },
 }
 

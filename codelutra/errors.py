@@ -13,6 +13,10 @@ class ModelError(CodeLutraError):
     """A model cannot be found or loaded."""
 
 
+class AdapterError(CodeLutraError):
+    """An adapter on disk is missing, damaged or not the one that was recorded."""
+
+
 class GenerationError(CodeLutraError):
     """The sampling phase failed."""
 

@@ -1,7 +1,7 @@
 """Accuracy with its uncertainty. Pure arithmetic on verdicts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb, sqrt
 
 from codelutra.records import Sample, Scores, VerdictKind
@@ -50,3 +50,38 @@ def paired_gain(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, f
     variance = sum((d - mean) ** 2 for d in differences) / max(1, n - 1)
     half = Z95 * sqrt(variance / n)
     return mean, mean - half, mean + half
+
+
+def correct_tasks(samples: Sequence[Sample]) -> dict[str, bool]:
+    """Which tasks were solved, of one graded sample each; harness errors are left out."""
+    return {
+        sample.task_id: sample.verdict.kind is VerdictKind.CORRECT
+        for sample in samples
+        if sample.verdict and sample.verdict.kind is not VerdictKind.HARNESS_ERROR
+    }
+
+
+def gain_on_both(
+    before: Mapping[str, bool], after: Mapping[str, bool]
+) -> tuple[float, float, float]:
+    """`paired_gain` on the tasks that both sides have."""
+    both = sorted(before.keys() & after.keys())
+    return paired_gain([before[t] for t in both], [after[t] for t in both])
+
+
+def best_iteration(scores: Mapping[int, Scores]) -> int | None:
+    """The iteration with the best validation score, the earliest of equals; None without any.
+
+    0 is the base model: where nothing beats it on validation, nothing is promoted over it.
+    """
+    return max(scores, key=lambda number: (scores[number].pass_at_1, -number), default=None)
+
+
+def iterations_without_gain(gains: Sequence[tuple[float, float, float]]) -> int:
+    """How many of the newest gains (mean, low, high), in a row, have no interval above zero."""
+    count = 0
+    for _, low, _ in reversed(gains):
+        if low > 0:
+            break
+        count += 1
+    return count

@@ -25,13 +25,15 @@ def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
 
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
-    """Score the base model, then refine it `iterations` times."""
+    """Score the base model, then refine it `iterations` times, or until it gains no more."""
     with Sandbox(ledger.config.sandbox) as sandbox:
         grader = Grader(sandbox)
         ledger.add_trust(Trust(not sandbox.is_fenced, sum(map(weak_proof, tasks))))
         step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader)
         for iteration in range(1, ledger.config.iterations + 1):
             refine_once(ledger, tasks, iteration, grader, step)
+            if phases.should_stop_early(ledger, iteration):
+                break
 
 
 def refine_once(
@@ -40,6 +42,7 @@ def refine_once(
     """One iteration: sample, execute, pair, train, evaluate."""
     step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration)
     step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, grader)
+    step(f"{iteration}/sample_more", phases.sample_more, ledger, tasks, iteration, grader)
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
     step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
     step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, grader)

@@ -65,6 +65,11 @@ def _chunks(chunks: dict[str, list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _train(job: dict[str, Any], send: Send) -> None:
+    if job["training"]["num_processes"] > 1:
+        from codelutra.training.launched import launch
+
+        launch(job, send)
+        return
     from codelutra.training.trainer import train
 
     train(job, send)

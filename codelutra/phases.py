@@ -1,27 +1,32 @@
-"""The five phases of an iteration, each from the ledger to the ledger.
+"""The phases of an iteration, each from the ledger to the ledger.
 
 Iteration t samples from the policy of t - 1 (0 is the base model), trains policy t and scores
 it. A phase returns nothing that matters: what it made is in the ledger.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from codelutra.evaluation import score
+from codelutra import alerts, low_yield
+from codelutra.adapters import verify_adapter
+from codelutra.evaluation import correct_tasks, gain_on_both, iterations_without_gain, score
 from codelutra.generation import GenerationRequest, generate
 from codelutra.grading import Grader
 from codelutra.ledger import Ledger
 from codelutra.models import resolve_model
 from codelutra.pairing import build_pairs
-from codelutra.records import Split
+from codelutra.records import Alert, Split
 from codelutra.summary import count_flaky
 from codelutra.tasks.task import Task
 from codelutra.training import train_adapter
 
 GRADED_AT_ONCE = 400  # samples whose verdicts are stored together
+SPLIT_NAMES = {"validation": "validation", "heldout": "held-out"}
 
 
 def sample(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
@@ -35,13 +40,47 @@ def sample(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         seed=_seed(ledger, iteration),
     )
     with _Timed(ledger, iteration, "sample"):
-        _generate(ledger, tasks, "train", iteration, request, config.batch_size)
+        mine = list(_by_id(tasks, "train").values())
+        _generate(ledger, mine, iteration, "sample", request, config.batch_size)
 
 
 def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
     """Run every training sample in the sandbox and store its verdict."""
     with _Timed(ledger, iteration, "execute"):
         _grade(ledger, tasks, "train", iteration, "execute", grader)
+
+
+def sample_more(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
+    """On a low yield: further programs for the tasks still unsolved, at a raised temperature."""
+    config = ledger.config.sampling
+    drawn = ledger.samples(iteration, "train")
+    if config.extra_samples == 0 or not low_yield.is_low(drawn, config):
+        return
+    share = low_yield.first_yield(drawn, config)
+    ledger.log(f"iteration {iteration}: low yield, {share:.1%} of the first samples are correct")
+    train_tasks = list(_by_id(tasks, "train").values())
+    for wave, temperature in enumerate(low_yield.wave_temperatures(config)):
+        first = config.num_samples + wave * config.extra_samples
+        drawn = ledger.samples(iteration, "train")
+        open_tasks = low_yield.unsolved(train_tasks, drawn, before=first)
+        request = GenerationRequest(
+            num_samples=config.extra_samples,
+            temperature=temperature,
+            top_p=config.top_p,
+            max_new_tokens=config.max_new_tokens,
+            seed=_seed(ledger, iteration) + 5_003 * (wave + 1),
+        )
+        with _Timed(ledger, iteration, "sample"):
+            _generate(ledger, open_tasks, iteration, "sample", request, config.batch_size, first)
+        with _Timed(ledger, iteration, "execute"):
+            _grade(ledger, tasks, "train", iteration, "execute", grader)
+        drawn = ledger.samples(iteration, "train")
+        left = low_yield.unsolved(open_tasks, drawn, before=first + config.extra_samples)
+        ledger.log(
+            f"iteration {iteration}: {config.extra_samples} more programs for each of "
+            f"{len(open_tasks)} unsolved tasks at temperature {temperature:g}: "
+            f"{len(open_tasks) - len(left)} of them solved"
+        )
 
 
 def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
@@ -51,7 +90,11 @@ def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     with _Timed(ledger, iteration, "pair"):
         samples = ledger.samples(iteration, "train")
         train_tasks = _by_id(tasks, "train")
+        if low_yield.is_low(samples, ledger.config.sampling):
+            train_tasks = low_yield.order_by_ease(train_tasks, samples)
         pairs = build_pairs(train_tasks, samples, ledger.config.pairing, _seed(ledger, iteration))
+        for alert in alerts.of_pairs(iteration, len(train_tasks), samples, pairs):
+            _raise(ledger, iteration, alert)
         ledger.add_pairs(iteration, pairs)
         ledger.report(iteration, "pair", 1, 1)
     flaky = count_flaky(samples)
@@ -63,64 +106,122 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     """Train the next adapter on the pairs, continuing the previous one."""
     if ledger.adapter(iteration):
         return
+    config = ledger.config
+    known = [alert.kind for alert in ledger.alerts(iteration)]
+    watch = alerts.TrainingWatch(config.training, known)
 
     def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
         ledger.report(iteration, "train", step, steps)
         if metrics:
             ledger.add_training_metrics(iteration, step, metrics)
+            for alert in watch.see(step, metrics):
+                _raise(ledger, iteration, alert)
 
+    drawn = ledger.samples(iteration, "train")
     with _Timed(ledger, iteration, "train"):
         ledger.report(iteration, "train", 0, 0)
         adapter = train_adapter(
             _by_id(tasks, "train"),
             ledger.pairs(iteration) or [],
-            ledger.config,
+            config,
             parent=ledger.adapter(iteration - 1) if iteration > 1 else None,
+            in_order=low_yield.is_low(drawn, config.sampling),
             out=ledger.folder / f"adapter-{iteration}",
             log=_log(ledger, iteration, "train"),
             on_step=on_step,
+            on_facts=lambda facts: ledger.add_training_facts(iteration, facts),
             should_stop=ledger.stop_requested,
         )
         ledger.add_adapter(iteration, adapter)
+    facts = ledger.training_facts(iteration)
+    if facts and facts.num_dropped:
+        ledger.log(
+            f"iteration {iteration}: {facts.num_dropped} pairs longer than "
+            f"{config.training.max_length} tokens were left out of the training"
+        )
+    if facts and facts.fallback:
+        ledger.log(f"iteration {iteration}: stock TRL batches, {facts.fallback}")
     ledger.log(f"iteration {iteration}: trained adapter {adapter.sha256[:12]}")
 
 
 def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
-    """Score the policy of this iteration: one greedy program per held-out task."""
+    """Score the policy of this iteration: one greedy program per validation and held-out task."""
     if ledger.scores(iteration):
         return
     config = ledger.config.evaluation
     request = GenerationRequest(1, 0.0, 1.0, config.max_new_tokens, ledger.config.seed)
+    scored: tuple[Split, ...] = ("validation", "heldout")
     with _Timed(ledger, iteration, "evaluate"):
-        _generate(ledger, tasks, "heldout", iteration, request, config.batch_size)
-        _grade(ledger, tasks, "heldout", iteration, "evaluate", grader)
-        scores = score(ledger.samples(iteration, "heldout"))
-        ledger.add_scores(iteration, scores)
-    low, high = scores.ci95
+        mine = [task for task in tasks if task.split in scored]
+        _generate(ledger, mine, iteration, "evaluate", request, config.batch_size)
+        for split in scored:
+            _grade(ledger, tasks, split, iteration, "evaluate", grader)
+            if samples := ledger.samples(iteration, split):
+                ledger.add_scores(iteration, score(samples), split)
+    if iteration:
+        before, after = (ledger.samples(i, "heldout") for i in (iteration - 1, iteration))
+        for alert in alerts.of_scores(before, after):
+            _raise(ledger, iteration, alert)
+    for split in scored:
+        if scores := ledger.scores(iteration, split):
+            low, high = scores.ci95
+            ledger.log(
+                f"iteration {iteration}: {SPLIT_NAMES[split]} pass@1 {scores.pass_at_1:.1%} "
+                f"[{low:.1%}, {high:.1%}], n = {scores.num_tasks}, "
+                f"syntax errors {scores.syntax_error:.1%}"
+            )
+
+
+def should_stop_early(ledger: Ledger, iteration: int) -> bool:
+    """Whether the last `patience` iterations showed no gain on validation tasks."""
+    config = ledger.config
+    if config.stop == "fixed":
+        return False
+    solved = [correct_tasks(ledger.samples(i, "validation")) for i in range(iteration + 1)]
+    if not all(solved):
+        return False
+    gains = [gain_on_both(before, after) for before, after in pairwise(solved)]
+    if iterations_without_gain(gains) < config.patience:
+        return False
+    gain, low, high = gains[-1]
     ledger.log(
-        f"iteration {iteration}: held-out pass@1 {scores.pass_at_1:.1%} "
-        f"[{low:.1%}, {high:.1%}], n = {scores.num_tasks}, "
-        f"syntax errors {scores.syntax_error:.1%}"
+        f"stopped after iteration {iteration}: the gain on validation tasks, {100 * gain:+.1f} "
+        f"points [{100 * low:+.1f}, {100 * high:+.1f}], may be chance"
     )
+    return True
+
+
+def _raise(ledger: Ledger, iteration: int, alert: Alert) -> None:
+    if alert.kind not in {known.kind for known in ledger.alerts(iteration)}:
+        ledger.add_alert(iteration, alert)
+        ledger.log(f"iteration {iteration}: ALERT {alert.seen}")
 
 
 def _generate(
     ledger: Ledger,
     tasks: Sequence[Task],
-    split: Split,
     iteration: int,
+    phase: str,
     request: GenerationRequest,
     batch_size: int,
+    first_index: int = 0,
 ) -> None:
-    """Training samples come from the previous policy, held-out ones from this iteration's."""
-    phase = "sample" if split == "train" else "evaluate"
-    mine = list(_by_id(tasks, split).values())
-    held = {s.key for s in ledger.samples(iteration, split)}
-    done = {t.task_id for t in mine if (t.task_id, request.num_samples - 1) in held}
-    ledger.report(iteration, phase, len(held), len(mine) * request.num_samples)
-    adapter = ledger.adapter(iteration - 1 if split == "train" else iteration)
+    """Training samples come from the previous policy, all others from this iteration's."""
+    split_of = {task.task_id: task.split for task in tasks}
+    last = first_index + request.num_samples - 1
+    held = {
+        s.key
+        for split in sorted(set(split_of.values()))
+        for s in ledger.samples(iteration, split)
+        if s.task_id in split_of and first_index <= s.index <= last
+    }
+    done = {task_id for task_id in split_of if (task_id, last) in held}
+    ledger.report(iteration, phase, len(held), len(tasks) * request.num_samples)
+    adapter = ledger.adapter(iteration - 1 if phase == "sample" else iteration)
+    if adapter:
+        verify_adapter(adapter)
     for samples in generate(
-        mine,
+        tasks,
         request,
         policy={
             "backend": ledger.config.generation.model_dump(),
@@ -133,9 +234,12 @@ def _generate(
         log=_log(ledger, iteration, phase),
         should_stop=ledger.stop_requested,
     ):
-        ledger.add_samples(iteration, split, samples)
-        held |= {s.key for s in samples}
-        ledger.report(iteration, phase, len(held), len(mine) * request.num_samples)
+        drawn = [replace(s, index=first_index + s.index) for s in samples]
+        for split in sorted(set(split_of.values())):
+            mine = [s for s in drawn if split_of[s.task_id] == split]
+            ledger.add_samples(iteration, split, mine)
+        held |= {s.key for s in drawn}
+        ledger.report(iteration, phase, len(held), len(tasks) * request.num_samples)
 
 
 def _grade(

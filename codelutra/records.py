@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Split = Literal["train", "heldout"]
+Split = Literal["train", "validation", "heldout"]
 SampleKey = tuple[str, int]  # (task_id, index)
 
 
@@ -42,7 +42,8 @@ class Sample:
     """One completion of one task; `(task_id, index)` is unique in an iteration's split.
 
     In split `train` it was drawn from the policy *before* the iteration's training, in
-    `heldout` (index 0, greedy) from the policy *after* it. Iteration 0 is the base model.
+    `validation` and `heldout` (index 0, greedy) from the policy *after* it. Iteration 0 is the
+    base model.
     """
 
     task_id: str
@@ -68,7 +69,10 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class Adapter:
-    """LoRA weights on disk; `parent` is the sha256 of the adapter they continue, '' for none."""
+    """LoRA weights on disk; `parent` is the sha256 of the adapter they continue, '' for none.
+
+    `config_sha256` and `data_sha256` are of the settings and of the pairs it was trained with.
+    """
 
     path: str
     sha256: str
@@ -76,6 +80,32 @@ class Adapter:
     base_revision: str
     reference: str
     parent: str = ""
+    config_sha256: str = ""
+    data_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What became of an iteration's pairs. Tokens are of one pass over the pairs that fit.
+
+    `fallback` says why stock TRL batches were used instead of prefix-shared ones, '' if not.
+    """
+
+    num_pairs: int  # that fit the maximum length
+    num_dropped: int  # that did not
+    stock_tokens: int
+    run_tokens: int
+    fallback: str = ""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A sign that an iteration goes wrong: what was seen, and what to try. One of a kind each."""
+
+    kind: str
+    seen: str
+    advice: str
+    step: int | None = None  # of training
 
 
 @dataclass(frozen=True)
@@ -88,7 +118,7 @@ class Trust:
 
 @dataclass(frozen=True)
 class Scores:
-    """Held-out result of one policy. Shares are of graded samples (harness errors left out)."""
+    """Result of one policy on a split. Shares are of graded samples (harness errors left out)."""
 
     pass_at_1: float
     ci95: tuple[float, float]

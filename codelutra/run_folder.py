@@ -15,11 +15,13 @@ from codelutra.config import RefineConfig
 from codelutra.errors import CodeLutraError
 from codelutra.records import (
     Adapter,
+    Alert,
     PreferencePair,
     Sample,
     SampleKey,
     Scores,
     Split,
+    TrainingFacts,
     Trust,
     Verdict,
     VerdictKind,
@@ -42,6 +44,7 @@ class RunFolder:
         self.config = config
         self.report = report
         self.stop_requested = stop_requested
+        self._steps: dict[int, set[int]] = {}  # of training, by iteration
         folder.mkdir(parents=True, exist_ok=True)
         self._check_config(folder / "config.json")
 
@@ -118,12 +121,26 @@ class RunFolder:
     def add_adapter(self, iteration: int, adapter: Adapter) -> None:
         self._set_value("adapter", iteration, asdict(adapter))
 
-    def scores(self, iteration: int) -> Scores | None:
-        row = self._value("scores", iteration)
+    def scores(self, iteration: int, split: Split = "heldout") -> Scores | None:
+        row = self._value(f"scores-{split}", iteration)
         return Scores(**{**row, "ci95": tuple(row["ci95"])}) if row else None
 
-    def add_scores(self, iteration: int, scores: Scores) -> None:
-        self._set_value("scores", iteration, asdict(scores))
+    def add_scores(self, iteration: int, scores: Scores, split: Split = "heldout") -> None:
+        self._set_value(f"scores-{split}", iteration, asdict(scores))
+
+    def training_facts(self, iteration: int) -> TrainingFacts | None:
+        row = self._value("facts", iteration)
+        return TrainingFacts(**row) if row else None
+
+    def add_training_facts(self, iteration: int, facts: TrainingFacts) -> None:
+        self._set_value("facts", iteration, asdict(facts))
+
+    def alerts(self, iteration: int) -> list[Alert]:
+        return [Alert(**row) for row in _read(self._file("alerts", iteration))]
+
+    def add_alert(self, iteration: int, alert: Alert) -> None:
+        if alert.kind not in {known.kind for known in self.alerts(iteration)}:
+            _append(self._file("alerts", iteration), [asdict(alert)])
 
     def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
         _append(self._file("seconds", iteration), [{"phase": phase, "seconds": seconds}])
@@ -135,7 +152,12 @@ class RunFolder:
         return total
 
     def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
-        _append(self._file("training", iteration), [{"step": step, **metrics}])
+        path = self._file("training", iteration)
+        if iteration not in self._steps:
+            self._steps[iteration] = {row["step"] for row in _read(path)}
+        if step not in self._steps[iteration]:  # a resumed training repeats what it lost
+            self._steps[iteration].add(step)
+            _append(path, [{"step": step, **metrics}])
 
     def log(self, message: str) -> None:
         with (self.folder / "run.log").open("a", encoding="utf-8") as file:

@@ -3,19 +3,23 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codelutra.config import RefineConfig
+from codelutra.config import RefineConfig, home
+from codelutra.errors import CodeLutraError
 from codelutra.records import (
     Adapter,
+    Alert,
     PreferencePair,
     Sample,
     SampleKey,
     Scores,
     Split,
+    TrainingFacts,
     Trust,
     Verdict,
     VerdictKind,
@@ -118,25 +122,41 @@ class RunRows:
         with db.open_session() as session:
             recording.add_adapter(session, iteration_id=iteration_id, row=asdict(adapter))
 
-    def scores(self, iteration: int) -> Scores | None:
+    def scores(self, iteration: int, split: Split = "heldout") -> Scores | None:
         iteration_id = self._id(iteration)
         with db.open_session() as session:
-            row = session.get_one(models.Iteration, iteration_id)
-        if row.pass_at_1 is None:
+            row = queries.scores(session, iteration_id=iteration_id, split=split)
+        if row is None:
             return None
-        assert row.ci_low is not None
-        assert row.ci_high is not None
-        assert row.num_tasks is not None
-        assert row.syntax_error is not None
-        interval = (row.ci_low, row.ci_high)
-        return Scores(row.pass_at_1, interval, row.num_tasks, row.syntax_error, row.verdicts or {})
+        return Scores(**{**row, "ci95": tuple(row["ci95"])})
 
-    def add_scores(self, iteration: int, scores: Scores) -> None:
+    def add_scores(self, iteration: int, scores: Scores, split: Split = "heldout") -> None:
         iteration_id = self._id(iteration)
-        row = asdict(scores)
-        row["ci_low"], row["ci_high"] = row.pop("ci95")
         with db.open_session() as session:
-            recording.add_scores(session, iteration_id=iteration_id, row=row)
+            recording.add_scores(
+                session, iteration_id=iteration_id, row=asdict(scores), split=split
+            )
+
+    def training_facts(self, iteration: int) -> TrainingFacts | None:
+        with db.open_session() as session:
+            row = session.get_one(models.Iteration, self._id(iteration))
+            return TrainingFacts(**row.training) if row.training else None
+
+    def add_training_facts(self, iteration: int, facts: TrainingFacts) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            recording.add_training_facts(session, iteration_id=iteration_id, facts=asdict(facts))
+
+    def alerts(self, iteration: int) -> list[Alert]:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            rows = queries.alerts(session, iteration_id=iteration_id)
+        return [Alert(row.kind, row.seen, row.advice, row.step) for row in rows]
+
+    def add_alert(self, iteration: int, alert: Alert) -> None:
+        iteration_id = self._id(iteration)
+        with db.open_session() as session:
+            recording.add_alert(session, iteration_id=iteration_id, row=asdict(alert))
 
     def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
         iteration_id = self._id(iteration)
@@ -189,6 +209,41 @@ class RunRows:
                     session, run_id=self.run_id, number=iteration
                 )
         return self._ids[iteration]
+
+
+class RowsThatAreThere(RunRows):
+    """For reading: not even the row of an iteration that has not begun is made."""
+
+    def adapter(self, iteration: int) -> Adapter | None:
+        return super().adapter(iteration) if self._has(iteration) else None
+
+    def scores(self, iteration: int, split: Split = "heldout") -> Scores | None:
+        return super().scores(iteration, split) if self._has(iteration) else None
+
+    def _has(self, iteration: int) -> bool:
+        with db.open_session() as session:
+            found = queries.get_iteration(session, run_id=self.run_id, number=iteration)
+        return found is not None
+
+
+@contextmanager
+def read_run(run_id: int) -> Iterator[RunRows]:
+    """A run of the dashboard, without a worker; CodeLutraError where there is none."""
+    place, url = home(), db.database_url(home())
+    file = url.removeprefix("sqlite:///")
+    missing = f"there is no run {run_id} in {place}: look at the dashboard's runs for its number"
+    if file != url and not Path(file).exists():  # opening it would make it
+        raise CodeLutraError(missing)
+    try:
+        db.init(place)
+        with db.open_session() as session:
+            is_possible = run_id < 1 << 31  # what the databases take as a number of a row
+            run = queries.get_run(session, run_id=run_id) if is_possible else None
+        if run is None:
+            raise CodeLutraError(missing)
+        yield RowsThatAreThere(run_id, run.workflow_id)
+    except db.StorageError as error:
+        raise CodeLutraError(str(error)) from error
 
 
 def run_folder(run_id: int) -> Path:

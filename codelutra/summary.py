@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from codelutra.evaluation import best_iteration
 from codelutra.ledger import Ledger
-from codelutra.records import Sample, Scores, VerdictKind
+from codelutra.records import PreferencePair, Sample, Scores, VerdictKind
 
 
 def run_summary(ledger: Ledger) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def run_summary(ledger: Ledger) -> dict[str, Any]:
             "folder": str(ledger.folder),
             "config": ledger.config.model_dump(mode="json"),
             **asdict(ledger.trust()),
+            "promoted": promoted_iteration(ledger),
         },
         "base": _heldout(ledger, 0, base) if base else None,
         "iterations": [
@@ -27,15 +29,48 @@ def run_summary(ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def promoted_iteration(ledger: Ledger) -> int | None:
+    """The best by validation, 0 for the base; None for a run without validation tasks."""
+    scores = {n: ledger.scores(n, "validation") for n in range(ledger.config.iterations + 1)}
+    return best_iteration({n: found for n, found in scores.items() if found})
+
+
 def _iteration(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
-    adapter = ledger.adapter(number)
+    adapter, facts = ledger.adapter(number), ledger.training_facts(number)
+    samples, pairs = ledger.samples(number, "train"), ledger.pairs(number) or []
+    validation = ledger.scores(number, "validation")
     return {
         "iteration": number,
         "heldout": _heldout(ledger, number, scores),
-        "samples": _sampled(ledger.samples(number, "train")),
-        "pairs": len(ledger.pairs(number) or []),
+        "validation": asdict(validation) if validation else None,
+        "samples": _sampled(samples),
+        "yield": yield_funnel(samples, pairs, facts.num_pairs if facts else None),
+        "pairs": len(pairs),
+        "alerts": [asdict(alert) for alert in ledger.alerts(number)],
         "adapter": adapter.path if adapter else None,
         "seconds": {name: round(s, 2) for name, s in ledger.seconds(number).items()},
+    }
+
+
+def yield_funnel(
+    samples: list[Sample], pairs: list[PreferencePair], num_fitting: int | None
+) -> dict[str, Any]:
+    """From tasks to the pairs that were trained on; `after_length` is None before training."""
+    kinds: dict[str, set[bool]] = {}
+    graded = 0
+    for sample in samples:
+        mine = kinds.setdefault(sample.task_id, set())
+        if sample.verdict and sample.verdict.kind is not VerdictKind.HARNESS_ERROR:
+            graded += 1
+            if not sample.verdict.flaky:
+                mine.add(sample.verdict.kind is VerdictKind.CORRECT)
+    return {
+        "tasks": len(kinds),
+        "samples": len(samples),
+        "graded": graded,
+        "tasks_with_both": sum(len(mine) == 2 for mine in kinds.values()),
+        "pairs": len(pairs),
+        "after_length": num_fitting,
     }
 
 

@@ -26,7 +26,7 @@ CHECK_WORKFLOW = "check_tasks"
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
-VERSION = "1"
+VERSION = "2"
 
 
 class RunStatus(StrEnum):

@@ -81,6 +81,9 @@ class Iteration(SQLModel, table=True):
     num_tasks: int | None = None
     syntax_error: float | None = None
     verdicts: dict[str, int] | None = Field(default=None, sa_type=JSON)
+    # The scores on validation tasks, and what became of the pairs, as the engine writes them.
+    validation: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    training: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
 
 class PhaseTime(SQLModel, table=True):
@@ -173,6 +176,19 @@ class Adapter(SQLModel, table=True):
     base_revision: str
     reference: str
     parent: str = ""
+    config_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    data_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class Alert(SQLModel, table=True):
+    """A sign that an iteration goes wrong, the first of its kind."""
+
+    iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
+    kind: str = Field(primary_key=True)
+    seen: str = Field(sa_type=CleanText)
+    advice: str = Field(sa_type=CleanText)
+    step: int | None = None
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class TrainingStep(SQLModel, table=True):

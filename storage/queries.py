@@ -9,6 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from storage.models import (
     Adapter,
+    Alert,
     Iteration,
     LogLine,
     PhaseTime,
@@ -201,6 +202,28 @@ def pairs(
 
 def adapter(session: Session, *, iteration_id: int) -> Adapter | None:
     return session.get(Adapter, iteration_id)
+
+
+def scores(session: Session, *, iteration_id: int, split: str) -> dict[str, Any] | None:
+    """As `recording.add_scores` takes them; None until the policy is evaluated on the split."""
+    row = session.get_one(Iteration, iteration_id)
+    if split == "validation":
+        return row.validation
+    if row.pass_at_1 is None:
+        return None
+    return {
+        "pass_at_1": row.pass_at_1,
+        "ci95": [row.ci_low, row.ci_high],
+        "num_tasks": row.num_tasks,
+        "syntax_error": row.syntax_error,
+        "verdicts": row.verdicts or {},
+    }
+
+
+def alerts(session: Session, *, iteration_id: int) -> Sequence[Alert]:
+    """In the order in which they were raised."""
+    query = select(Alert).where(Alert.iteration_id == iteration_id)
+    return session.exec(query.order_by(col(Alert.created_at), col(Alert.kind))).all()
 
 
 def training_steps(

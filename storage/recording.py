@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel, col, select, update
 
 from storage.models import (
     Adapter,
+    Alert,
     Iteration,
     PhaseTime,
     PreferencePair,
@@ -90,14 +91,29 @@ def add_adapter(session: Session, *, iteration_id: int, row: Row) -> None:
     _insert_new(session, Adapter, [{**row, "iteration_id": iteration_id}])
 
 
-def add_scores(session: Session, *, iteration_id: int, row: Row) -> None:
-    """`row` has pass_at_1, ci_low, ci_high, num_tasks, syntax_error and verdicts."""
+def add_scores(session: Session, *, iteration_id: int, row: Row, split: str = "heldout") -> None:
+    """`row` has pass_at_1, ci95, num_tasks, syntax_error and verdicts; held-out or validation."""
+    if split == "validation":
+        _set_once(session, iteration_id, "validation", row)
+        return
+    values = dict(row)
+    values["ci_low"], values["ci_high"] = values.pop("ci95")
     statement = (
         update(Iteration)
         .where(col(Iteration.id) == iteration_id, col(Iteration.pass_at_1).is_(None))
-        .values(row)
+        .values(values)
     )
     session.connection().execute(statement)
+
+
+def add_training_facts(session: Session, *, iteration_id: int, facts: Row) -> None:
+    """What became of the iteration's pairs: num_pairs, num_dropped, tokens, fallback."""
+    _set_once(session, iteration_id, "training", facts)
+
+
+def add_alert(session: Session, *, iteration_id: int, row: Row) -> None:
+    """`row` has kind, seen, advice and step."""
+    _insert_new(session, Alert, [{**row, "iteration_id": iteration_id, "created_at": utc_now()}])
 
 
 def add_seconds(session: Session, *, iteration_id: int, phase: str, seconds: float) -> None:
@@ -139,6 +155,13 @@ def set_progress(
     row.updated_at = utc_now()
     session.add(row)
     session.flush()
+
+
+def _set_once(session: Session, iteration_id: int, column: str, value: Row) -> None:
+    row = session.get_one(Iteration, iteration_id)
+    if getattr(row, column) is None:
+        setattr(row, column, value)
+        session.flush()
 
 
 def _insert(session: Session, table: type[SQLModel]) -> "sqlite.Insert | postgresql.Insert":

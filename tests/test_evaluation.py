@@ -1,7 +1,15 @@
 import pytest
 
-from codelutra.evaluation import paired_gain, pass_at_k, score, wilson_interval
-from codelutra.records import Sample, Verdict, VerdictKind
+from codelutra.evaluation import (
+    best_iteration,
+    gain_on_both,
+    iterations_without_gain,
+    paired_gain,
+    pass_at_k,
+    score,
+    wilson_interval,
+)
+from codelutra.records import Sample, Scores, Verdict, VerdictKind
 
 
 def graded(*kinds: VerdictKind) -> list[Sample]:
@@ -49,3 +57,29 @@ def test_paired_gain_looks_at_the_same_tasks() -> None:
     assert 0 < low < gain < high
     with pytest.raises(ValueError, match="same tasks"):
         paired_gain([True], [])
+
+
+def scores(pass_at_1: float) -> Scores:
+    return Scores(pass_at_1, (0.0, 1.0), 80, 0.0)
+
+
+def test_the_earliest_of_the_best_is_promoted_and_the_base_may_be_it() -> None:
+    accuracies = {0: 0.4, 1: 0.6, 2: 0.7, 3: 0.7}
+    assert best_iteration({n: scores(a) for n, a in accuracies.items()}) == 2
+    assert best_iteration({0: scores(0.4), 1: scores(0.4), 2: scores(0.3)}) == 0
+    assert best_iteration({}) is None
+
+
+def test_gains_are_counted_from_the_newest_back() -> None:
+    real, chance, loss = (0.1, 0.02, 0.18), (0.03, -0.01, 0.07), (-0.1, -0.15, -0.05)
+    assert iterations_without_gain([real]) == 0
+    assert iterations_without_gain([chance, real]) == 0
+    assert iterations_without_gain([real, chance]) == 1
+    assert iterations_without_gain([real, chance, loss]) == 2
+    assert iterations_without_gain([]) == 0
+
+
+def test_a_gain_is_of_the_tasks_that_both_sides_have() -> None:
+    before = {"a": False, "b": False, "only before": True}
+    after = {"a": True, "b": True, "only after": False}
+    assert gain_on_both(before, after)[0] == 1.0

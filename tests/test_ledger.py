@@ -10,9 +10,11 @@ from codelutra.config import RefineConfig
 from codelutra.ledger import Ledger
 from codelutra.records import (
     Adapter,
+    Alert,
     PreferencePair,
     Sample,
     Scores,
+    TrainingFacts,
     Trust,
     Verdict,
     VerdictKind,
@@ -132,6 +134,58 @@ def test_the_first_adapter_and_the_first_scores_stay(reopen: Open) -> None:
     assert reopen().adapter(1) == adapter
     assert reopen().scores(0) == scores
     assert reopen().scores(1) is None
+
+
+def test_validation_scores_are_kept_apart_from_held_out_ones(reopen: Open) -> None:
+    validation = Scores(0.5, (0.25, 0.75), 4, 0.125, {"correct": 2, "timeout": 2})
+    reopen().add_scores(1, validation, "validation")
+    reopen().add_scores(1, Scores(0.0, (0.0, 0.5), 4, 0.0), "validation")
+    assert reopen().scores(1) is None
+    assert reopen().scores(1, "validation") == validation
+    held = Scores(0.25, (0.0, 0.5), 8, 0.0, {"correct": 2})
+    reopen().add_scores(1, held)
+    assert (reopen().scores(1), reopen().scores(1, "validation")) == (held, validation)
+
+
+def test_what_became_of_the_pairs_stays(reopen: Open) -> None:
+    assert reopen().training_facts(1) is None
+    facts = TrainingFacts(90, 10, 4000, 1000, "a sliding window")
+    reopen().add_training_facts(1, facts)
+    reopen().add_training_facts(1, TrainingFacts(0, 0, 0, 0))
+    assert reopen().training_facts(1) == facts
+    assert reopen().training_facts(2) is None
+
+
+def test_the_first_alert_of_a_kind_stays(reopen: Open) -> None:
+    first = Alert("chosen_falling", "fell by 6 nats", "a smaller learning rate", 41)
+    reopen().add_alert(1, first)
+    reopen().add_alert(1, Alert("chosen_falling", "fell by 9 nats", "again", 77))
+    reopen().add_alert(1, Alert("few_pairs", "only 3", "more samples"))
+    assert {alert.kind: alert for alert in reopen().alerts(1)} == {
+        "chosen_falling": first,
+        "few_pairs": Alert("few_pairs", "only 3", "more samples"),
+    }
+    assert reopen().alerts(2) == []
+
+
+def test_a_step_that_a_resumed_training_repeats_is_kept_once(reopen: Open) -> None:
+    reopen().add_training_metrics(1, 1, {"loss": 0.5})
+    ledger = reopen()
+    ledger.add_training_metrics(1, 1, {"loss": 0.25})
+    ledger.add_training_metrics(1, 2, {"loss": 0.125})
+    assert training_losses(ledger) == [0.5, 0.125]
+
+
+def training_losses(ledger: Ledger) -> list[float]:
+    if isinstance(ledger, RunFolder):
+        lines = (ledger.folder / "training-1.jsonl").read_text().splitlines()
+        return [json.loads(line)["loss"] for line in lines]
+    from storage import db, queries
+
+    with db.open_session() as session:
+        iteration = queries.get_iteration(session, run_id=ledger.run_id, number=1)  # type: ignore[attr-defined]
+        steps = queries.training_steps(session, iteration_id=iteration.id)
+        return [step.metrics["loss"] for step in steps]
 
 
 def test_seconds_add_up_over_restarts(reopen: Open) -> None:

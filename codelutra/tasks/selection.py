@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 from codelutra.config import RefineConfig
 from codelutra.errors import TaskError
+from codelutra.tasks.splits import draw_splits
 from codelutra.tasks.task import Task
 
 
 def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
-    """The tasks a run uses, none in quarantine; a limited number is spread evenly over the set."""
+    """The tasks a run uses, none in quarantine; a limited number is spread evenly over the set.
+
+    A part of the training tasks becomes the validation part, unless the set names its own.
+    """
     chosen: list[Task] = []
     left_out = set(config.quarantined)
     for split, limit in (("train", config.max_train), ("heldout", config.max_heldout)):
@@ -22,7 +26,29 @@ def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
                 "release some on the Tasks tab"
             )
         chosen += _spread(part, limit or len(part))
-    return chosen
+    named = [t for t in tasks if t.split == "validation" and t.task_id not in left_out]
+    return chosen + named if named else _with_validation(chosen, config)
+
+
+def _with_validation(tasks: list[Task], config: RefineConfig) -> list[Task]:
+    """Whole families of each language, so that validation asks what held-out asks."""
+    train = [task for task in tasks if task.split == "train"]
+    kept: set[str] = set()
+    for kind in sorted({task.kind for task in train}):
+        mine = [task for task in train if task.kind == kind]
+        if config.validation_share * len(mine) < 1:
+            continue
+        groups = [task.family or task.task_id for task in mine]
+        split = draw_splits(groups, config.validation_share, config.seed)
+        kept |= {
+            t.task_id for t, group in zip(mine, groups, strict=True) if split[group] != "train"
+        }
+    return [
+        task.model_copy(update={"split": "validation"})
+        if task.split == "train" and task.task_id in kept
+        else task
+        for task in tasks
+    ]
 
 
 def _spread(tasks: list[Task], limit: int) -> list[Task]:

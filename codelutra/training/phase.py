@@ -6,14 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from codelutra.adapters import json_sha256, place, verify_adapter
 from codelutra.config import RefineConfig
 from codelutra.errors import TrainingError
-from codelutra.models import file_sha256, model_revision, resolve_model
+from codelutra.models import model_revision, resolve_model
 from codelutra.phase import run_phase
-from codelutra.records import Adapter, PreferencePair
+from codelutra.records import Adapter, PreferencePair, TrainingFacts
 from codelutra.tasks.task import Task
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 def train_adapter(
@@ -22,38 +21,54 @@ def train_adapter(
     config: RefineConfig,
     *,
     parent: Adapter | None,
+    in_order: bool,
     out: Path,
     log: Path,
     on_step: Callable[[int, int, dict[str, Any]], None],
+    on_facts: Callable[[TrainingFacts], None],
     should_stop: Callable[[], bool],
 ) -> Adapter:
-    """Continue `parent` (None: a fresh adapter) on `pairs`; `on_step(step, steps, metrics)`."""
+    """Continue `parent` (None: a fresh adapter) on `pairs`; `on_step(step, steps, metrics)`.
+
+    `in_order` keeps the pairs in their order instead of shuffling their tasks. A training that
+    was killed goes on from its last checkpoint, in `out`.work, when it is called again.
+    """
     if not pairs:
         raise TrainingError(
             "no preference pairs to train on: no task has both a correct and an incorrect program; "
             "sample more programs a task or use other tasks"
         )
-    partial = out.with_name(out.name + ".partial")
+    if parent:
+        verify_adapter(parent)
+    work, partial = (out.with_name(out.name + end) for end in (".work", ".partial"))
     shutil.rmtree(partial, ignore_errors=True)
+    rows = [{"prompt": tasks[p.task_id].prompt, **asdict(p)} for p in pairs]
+    settings = config.training.model_dump(mode="json")
     job = {
         "model": resolve_model(config.model),
         "parent": parent.path if parent else "",
         "chat_template": config.chat_template,
-        "pairs": [{"prompt": tasks[p.task_id].prompt, **asdict(p)} for p in pairs],
-        "training": config.training.model_dump(),
+        "pairs": rows,
+        "training": settings,
         "seed": config.seed,
+        "in_order": in_order,
         "out": str(partial),
+        "work": str(work),
     }
     for message in run_phase("train", job, log=log, should_stop=should_stop, error=TrainingError):
+        if "facts" in message:
+            on_facts(TrainingFacts(**message["facts"]))
         if "step" in message:
             on_step(message["step"], message["steps"], message["metrics"])
-    shutil.rmtree(out, ignore_errors=True)  # left by a crash before its row was written
-    partial.replace(out)
-    return Adapter(
-        path=str(out),
-        sha256=file_sha256(out / WEIGHTS),
+    adapter = place(
+        partial,
+        out,
         base_model=config.model,
         base_revision=model_revision(config.model),
         reference=config.training.reference if parent else "base",
         parent=parent.sha256 if parent else "",
+        config_sha256=json_sha256({**settings, "seed": config.seed}),
+        data_sha256=json_sha256(rows),
     )
+    shutil.rmtree(work, ignore_errors=True)
+    return adapter

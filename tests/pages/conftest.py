@@ -49,8 +49,7 @@ def _score(session: Any, run_id: int, number: int, accuracy: float) -> None:
         iteration_id=iteration_id,
         row={
             "pass_at_1": accuracy,
-            "ci_low": accuracy - 0.08,
-            "ci_high": accuracy + 0.08,
+            "ci95": [accuracy - 0.08, accuracy + 0.08],
             "num_tasks": 100,
             "syntax_error": 0.1,
             "verdicts": {"correct": correct, "syntax_error": 10, "wrong_result": 90 - correct},

@@ -79,7 +79,7 @@ def test_a_harness_error_is_replaced_by_a_verdict_and_a_verdict_by_nothing(run_i
 
 def test_a_policy_is_shown_with_the_programs_drawn_from_it(run_id: int) -> None:
     verdicts = ["correct", "syntax_error", "wrong_result", "correct", "harness_error", None]
-    scores = {"pass_at_1": 0.5, "ci_low": 0.4, "ci_high": 0.6, "num_tasks": 9, "syntax_error": 0.1}
+    scores = {"pass_at_1": 0.5, "ci95": [0.4, 0.6], "num_tasks": 9, "syntax_error": 0.1}
     with db.open_session() as session:
         base, first = iteration(session, run_id, 0), iteration(session, run_id, 1)
         recording.add_scores(session, iteration_id=base, row={**scores, "verdicts": {"correct": 9}})
