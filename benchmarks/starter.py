@@ -25,6 +25,7 @@ from codelutra.progress import ProgressBar
 from codelutra.records import Sample, VerdictKind
 from codelutra.run_folder import RunFolder
 from codelutra.sandbox import Sandbox
+from codelutra.summary import promoted_iteration
 from codelutra.tasks import Task, load_tasks, select_tasks
 
 T975 = {2: 4.303, 1: 12.706}  # Student's t, 95 % two-sided, by degrees of freedom
@@ -178,6 +179,7 @@ def _print_rounds(runs: Sequence[RunFolder], plan: Plan) -> None:
                 f"{gain:+6.1%} [{low:+.1%}, {high:+.1%}]  {syntax:<13}"
                 f"{len(run.pairs(number) or []) if number else '':>6}"
             )
+        print(f"      promoted by validation: iteration {promoted_iteration(run)}")
     _print_time(runs, plan)
 
 
@@ -244,7 +246,11 @@ def _claims(
         )
     print("syntax errors in sampled programs")
     rest = median(_rest(run, t) for run in runs for t in range(1, plan.iterations + 1))
+    alerts = [a for run in runs for t in range(1, plan.iterations + 1) for a in run.alerts(t)]
+    for alert in alerts:
+        print(f"  alert: {alert.seen}")
     return [
+        Claim("alerts_of_healthy_runs", len(alerts), ceiling=0),
         Claim("gain_points", mean(gains), floor=25),
         Claim(
             "syntax_error_ratio",

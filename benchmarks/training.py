@@ -177,13 +177,14 @@ def _parts(folder: Path, batch_size: int) -> tuple[Any, Any, Any]:
     """TRL's arguments, the tokenizer and a LoRA; the stock batch is a step's pairs."""
     from transformers import AutoTokenizer
 
-    from codelutra.training.trainer import _arguments, _lora
+    from codelutra.training.policy import lora_config
+    from codelutra.training.trainer import trl_arguments
 
     seed = RefineConfig().seed
-    arguments = _arguments(_config(), {"work": str(folder), "seed": seed})
+    arguments = trl_arguments(_config(), {"work": str(folder), "seed": seed})
     arguments.per_device_train_batch_size = batch_size
     tokenizer = AutoTokenizer.from_pretrained(resolve_model("starter"))
-    return arguments, tokenizer, _lora(_config())
+    return arguments, tokenizer, lora_config(_config())
 
 
 def _stock(model: Any, pairs: Sequence[Pair], folder: Path) -> Any:
@@ -201,7 +202,7 @@ def _stock(model: Any, pairs: Sequence[Pair], folder: Path) -> Any:
 
 
 def _shared(model: Any, pairs: Sequence[Pair], folder: Path) -> Any:
-    from codelutra.training.trainer import DualTrainer
+    from codelutra.training.dual_trainer import DualTrainer
 
     arguments, tokenizer, lora = _parts(folder, 1)
     trainer = DualTrainer(

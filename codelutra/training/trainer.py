@@ -1,30 +1,23 @@
-"""The child side of training: TRL's DPOTrainer over a LoRA adapter, on prefix-shared batches."""
+"""The child side of training: a job in, one message a step out, the adapter on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
-from datasets import Dataset
-from peft import LoraConfig, PeftModel, prepare_model_for_kbit_training
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
-from trl import DPOConfig, DPOTrainer
+from transformers import AutoTokenizer, TrainerCallback
+from trl import DPOConfig
 
 from codelutra.adapters import json_sha256
 from codelutra.chat import model_prompt
 from codelutra.config import TrainingConfig
-from codelutra.errors import TrainingError
-from codelutra.generation.transformers_backend import has_fast_bfloat16
-from codelutra.training import batching
 from codelutra.training.checkpoints import Checkpoints, last_sealed
-from codelutra.training.dual_loss import LogProbs, dpo_term, loss_terms, sft_term
-from codelutra.training.exactness import why_different, why_inexact
-from codelutra.training.prefix_tree import PrefixSharing
+from codelutra.training.dual_loss import loss_terms
+from codelutra.training.dual_trainer import DualTrainer
+from codelutra.training.policy import is_bfloat16, load_policy, lora_config
 
 Send = Callable[[dict[str, Any]], None]
-Batch = dict[str, Any]
+PAIR_FIELDS = ("task_id", "prompt", "chosen", "rejected")
 
 
 def train(job: dict[str, Any], send: Send) -> None:
@@ -40,11 +33,11 @@ def train(job: dict[str, Any], send: Send) -> None:
     job_sha256 = json_sha256({name: job[name] for name in job if name not in ("out", "work")})
     trainer = DualTrainer(
         config,
-        _arguments(config, job),
-        model=_policy(job["model"], job["parent"], config),
+        trl_arguments(config, job),
+        model=load_policy(job["model"], job["parent"], config),
         pairs=[{name: pair[name] for name in PAIR_FIELDS} for pair in pairs],
         tokenizer=tokenizer,
-        lora=None if job["parent"] else _lora(config),
+        lora=None if job["parent"] else lora_config(config),
         in_order=job["in_order"],
         callbacks=[_StepReporter(send), Checkpoints(job_sha256, config.checkpoint_s)],
     )
@@ -55,190 +48,7 @@ def train(job: dict[str, Any], send: Send) -> None:
         trainer.model.save_pretrained(job["out"], selected_adapters=["default"])
 
 
-PAIR_FIELDS = ("task_id", "prompt", "chosen", "rejected")
-
-
-class DualTrainer(DPOTrainer):  # type: ignore[misc]
-    """TRL's loss, metrics and optimiser; ours are the batches and the forward pass.
-
-    A batch holds whole tasks, so that the completions of a task are run behind one copy of its
-    prompt and once for all their pairs; the reference's log-probabilities are computed once.
-    """
-
-    def __init__(
-        self,
-        config: TrainingConfig,
-        arguments: DPOConfig,
-        *,
-        model: Any,
-        pairs: Sequence[dict[str, str]],
-        tokenizer: Any,
-        lora: LoraConfig | None,
-        in_order: bool = False,
-        callbacks: Sequence[TrainerCallback] = (),
-    ) -> None:
-        self.train_dataset: Any
-        self.data_collator: Any
-        self.loss_weights: Any
-        super().__init__(
-            model=model,
-            args=arguments,
-            train_dataset=Dataset.from_list(list(pairs)),  # tokenised by TRL
-            processing_class=tokenizer,
-            peft_config=lora,
-            callbacks=list(callbacks),
-        )
-        if config.reference == "base":
-            _zero_reference(self.model)
-        self.config = config
-        self.in_order = in_order
-        tokenised = list(self.train_dataset)
-        rows = [row for row in tokenised if batching.fits(row, config.max_length)]
-        if not rows:
-            raise TrainingError(f"every pair is longer than {config.max_length} tokens")
-        each = -(-config.batch_size // self.accelerator.num_processes)
-        self.train_dataset = batching.steps(rows, each, arguments.seed, in_order)
-        self.plain_collator = self.data_collator
-        self.data_collator = self._collate
-        self.sharing = PrefixSharing(self.model.get_base_model())
-        fallback = "switched off" if config.share_prefixes == "never" else self._why_not_shared()
-        self.sharing.is_on = not fallback
-        self._add_reference()
-        self.facts = {
-            "num_pairs": len(rows),
-            "num_dropped": len(tokenised) - len(rows),
-            "stock_tokens": self.sharing.stock_tokens,
-            "run_tokens": self.sharing.run_tokens,
-            "fallback": fallback,
-        }
-        self.model.register_forward_hook(self._keep_log_probs)
-
-    def training_step(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> torch.Tensor:
-        """One optimiser step, in parts: each term is weighted by the part's share of its mean."""
-        self._step_started = monotonic()
-        self._tokens_before = self.sharing.run_tokens
-        weights = loss_terms(self.config)[1]
-        before = {name: len(values) for name, values in self._metrics["train"].items()}
-        losses = []
-        for part in inputs["parts"]:
-            of_pairs, of_tokens = part.pop("pairs_share"), part.pop("tokens_share")
-            shares = {"sigmoid": of_pairs, "sft": of_tokens}
-            self.loss_weights = [
-                weight * shares[name] for name, weight in zip(self.loss_types, weights, strict=True)
-            ]
-            losses.append(super().training_step(model, part))
-        self._average_metrics(before, inputs["weights"])
-        return torch.stack(losses).sum()
-
-    def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
-        loss = super().compute_loss(model, inputs, *args, **kwargs)
-        self._report_terms(inputs)
-        return loss
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            run = self.sharing.run_tokens - self._tokens_before
-            logs["tokens_per_second"] = run / (monotonic() - self._step_started)
-        super().log(logs, start_time)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        if self.in_order:
-            return torch.utils.data.SequentialSampler(self.train_dataset)
-        return super()._get_train_sampler(train_dataset)
-
-    def _collate(self, step: list[list[batching.Row]]) -> Batch:
-        """A step's batches, with the share of its pairs and chosen tokens that each has."""
-        (rows,) = step  # the Trainer's batch size is one step
-        cut = batching.parts(rows, self.config.max_tokens, self.sharing.is_on)
-        tokens = [sum(len(row["chosen_ids"]) for row in part) for part in cut]
-        batches = []
-        for part, of_chosen in zip(cut, tokens, strict=True):
-            batch = self.plain_collator(part)
-            batch["pairs_share"] = len(part) / len(rows)
-            batch["tokens_share"] = of_chosen / sum(tokens)
-            batches.append(batch)
-        return {"parts": batches, "weights": [batch["pairs_share"] for batch in batches]}
-
-    def _average_metrics(self, before: dict[str, int], weights: list[float]) -> None:
-        """One value a step: TRL appends one a part, which it would weigh alike."""
-        for name, values in self._metrics["train"].items():
-            new = values[before.get(name, 0) :]
-            if len(new) == len(weights):
-                mean = sum(value * weight for value, weight in zip(new, weights, strict=True))
-                values[before.get(name, 0) :] = [mean]
-
-    def _keep_log_probs(self, _model: Any, _inputs: Any, output: Any) -> None:
-        self._log_probs = output.log_probs.detach()  # (2 * pairs, length - 1)
-
-    def _report_terms(self, inputs: Batch) -> None:
-        chosen, rejected = self._log_probs.sum(dim=1).chunk(2)
-        logps = LogProbs(chosen, rejected, inputs["ref_chosen_logps"], inputs["ref_rejected_logps"])
-        mask, _ = inputs["completion_mask"].chunk(2)
-        terms = {"sigmoid": dpo_term(logps, self.beta), "sft": sft_term(logps, int(mask.sum()))}
-        for name, value in terms.items():
-            if name in self.loss_types:
-                mean = self.accelerator.gather(value.reshape(1)).mean().item()
-                self._metrics["train"][TERM_NAMES[name]].append(mean)
-
-    def _why_not_shared(self) -> str:
-        rows = [row for step in self.train_dataset for row in step]
-        longest = max(
-            len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
-            for row in rows
-        )
-        model = self.model.get_base_model()
-        if reason := why_inexact(model, self.aux_loss_enabled, longest):
-            return reason
-        batch = self._prepare_inputs(self.plain_collator(self.train_dataset[0][:2]))
-        plain, shared = (self._trial(batch, is_on) for is_on in (False, True))
-        return why_different(plain, shared, self._dtype)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.args.bf16 else torch.float32
-
-    def _trial(self, batch: Batch, is_on: bool) -> torch.Tensor:
-        self.sharing.is_on = is_on
-        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-        with torch.no_grad(), self.accelerator.autocast():
-            output = self.model(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                labels=labels,
-                use_cache=False,
-                fused_lm_head=True,
-            )
-        return output.log_probs[labels[:, 1:] != -100]
-
-    def _add_reference(self) -> None:
-        """The reference's log-probabilities of every pair, once; its weights can go then."""
-        self.sharing.reset()
-        mine = range(self.args.process_index, len(self.train_dataset), self.args.world_size)
-        found = []
-        for number in mine:
-            for batch in self._collate([self.train_dataset[number]])["parts"]:
-                inputs = self._prepare_inputs(_without_shares(batch))
-                chosen, rejected = self.compute_ref_log_probs(self.model, inputs)
-                found.append((number, chosen.tolist(), rejected.tolist()))
-        by_step: dict[int, list[tuple[float, float]]] = {}
-        for number, chosen, rejected in gather_object(found):
-            by_step.setdefault(number, []).extend(zip(chosen, rejected, strict=True))
-        for number, values in by_step.items():
-            for row, (chosen, rejected) in zip(self.train_dataset[number], values, strict=True):
-                row["ref_chosen_logps"], row["ref_rejected_logps"] = chosen, rejected
-        self.precompute_ref_logps = True
-        if "ref" in self.model.peft_config:
-            self.model.delete_adapter("ref")
-
-
-TERM_NAMES = {"sigmoid": "loss/dpo", "sft": "loss/sft"}
-
-
-def _without_shares(batch: Batch) -> Batch:
-    return {name: value for name, value in batch.items() if not name.endswith("_share")}
-
-
-def _arguments(config: TrainingConfig, job: dict[str, Any]) -> DPOConfig:
+def trl_arguments(config: TrainingConfig, job: dict[str, Any]) -> DPOConfig:
     names, weights = loss_terms(config)
     has_gpu = torch.cuda.is_available()
     return DPOConfig(
@@ -251,7 +61,7 @@ def _arguments(config: TrainingConfig, job: dict[str, Any]) -> DPOConfig:
         per_device_train_batch_size=1,  # one step, see DualTrainer._collate
         max_length=None,  # longer pairs were dropped: nothing is truncated in silence
         seed=job["seed"],
-        bf16=_is_bfloat16(config),
+        bf16=is_bfloat16(config),
         use_cpu=not has_gpu,
         gradient_checkpointing={"auto": has_gpu, "on": True, "off": False}[
             config.gradient_checkpointing
@@ -264,60 +74,6 @@ def _arguments(config: TrainingConfig, job: dict[str, Any]) -> DPOConfig:
         report_to=[],
         disable_tqdm=True,
     )
-
-
-def _is_bfloat16(config: TrainingConfig) -> bool:
-    if config.precision == "auto":
-        return has_fast_bfloat16()
-    return config.precision == "bfloat16"
-
-
-def _policy(model: str, parent: str, config: TrainingConfig) -> Any:
-    """The base model, or the parent's adapter on it, trainable; TRL keeps a frozen copy of it."""
-    has_gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if has_gpu and _is_bfloat16(config) else torch.float32
-    options: dict[str, Any] = {"dtype": dtype}
-    if config.load_in_4bit:
-        options["quantization_config"] = _four_bit(dtype)
-    base = AutoModelForCausalLM.from_pretrained(model, **options)
-    if config.load_in_4bit:
-        base = prepare_model_for_kbit_training(base)
-    return PeftModel.from_pretrained(base, parent, is_trainable=True) if parent else base
-
-
-def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:
-    """NF4 with double quantisation (QLoRA, arXiv 2305.14314)."""
-    if not torch.cuda.is_available():
-        raise TrainingError("training.load_in_4bit needs an NVIDIA GPU: switch it off here")
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError:
-        raise TrainingError(
-            "training.load_in_4bit needs bitsandbytes: pip install bitsandbytes"
-        ) from None
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-
-
-def _lora(config: TrainingConfig) -> LoraConfig:
-    targets = config.lora_targets
-    return LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        target_modules=targets if targets == "all-linear" else targets.replace(" ", "").split(","),
-        task_type="CAUSAL_LM",
-    )
-
-
-def _zero_reference(model: Any) -> None:
-    """Make TRL's frozen copy of the parent the base model: a LoRA with B = 0 adds nothing."""
-    for name, weight in model.named_parameters():
-        if ".ref." in name and "lora_B" in name:
-            weight.data.zero_()
 
 
 class _StepReporter(TrainerCallback):  # type: ignore[misc]

@@ -12,8 +12,8 @@ from trl import DPOConfig, DPOTrainer
 
 from codelutra.config import TrainingConfig
 from codelutra.training.dual_loss import loss_terms
+from codelutra.training.dual_trainer import DualTrainer
 from codelutra.training.prefix_tree import IGNORED, pack
-from codelutra.training.trainer import DualTrainer
 from tests.training.families import FAMILIES, make_model
 
 BETA, SFT_WEIGHT = 0.3, 0.7
