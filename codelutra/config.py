@@ -81,6 +81,9 @@ class TrainingConfig(Settings):
         description="all-linear (QLoRA), or module names with commas: q_proj,v_proj",
     )
     learning_rate: float = Field(5e-5, gt=0, description="AdamW peak (ours; paper unknown)")
+    learning_rate_decay: float = Field(
+        1.0, gt=0, le=1, description="factor on the rate from each iteration to the next (ours)"
+    )
     epochs: int = Field(1, ge=1, description="passes over the pairs (one: the paper)")
     batch_size: int = Field(
         8, ge=1, description="pairs per optimiser step, rounded up to whole tasks (ours)"
@@ -146,6 +149,11 @@ class RefineConfig(Settings):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    def training_of(self, iteration: int) -> TrainingConfig:
+        """The training settings of an iteration, 1 the first: its own learning rate."""
+        rate = self.training.learning_rate * self.training.learning_rate_decay ** (iteration - 1)
+        return self.training.model_copy(update={"learning_rate": rate})
+
     @classmethod
     def for_model(cls, model: str, **changes: Any) -> "RefineConfig":
         """The defaults that suit `model`, with `changes` (plain nested dicts) on top."""
@@ -155,7 +163,8 @@ class RefineConfig(Settings):
 
 # A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and its
 # programs are short. Measured here, after one iteration: two passes in small steps at 1e-3 solve
-# more and unlearn more syntax errors than one pass, larger steps or 5e-4; of beta 0.1, 0.5 and 1
+# more and unlearn more syntax errors than one pass, larger steps or 5e-4, and half the rate from
+# iteration to iteration keeps what the first one gained; of beta 0.1, 0.5 and 1
 # the first unlearns fewest of them.
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     STARTER: {
@@ -164,6 +173,7 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
         "training": {
             "beta": 0.5,
             "learning_rate": 1e-3,
+            "learning_rate_decay": 0.5,
             "epochs": 2,
             "batch_size": 4,
             "max_length": 512,

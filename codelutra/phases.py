@@ -123,7 +123,7 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         adapter = train_adapter(
             _by_id(tasks, "train"),
             ledger.pairs(iteration) or [],
-            config,
+            config.model_copy(update={"training": config.training_of(iteration)}),
             parent=ledger.adapter(iteration - 1) if iteration > 1 else None,
             in_order=low_yield.is_low(drawn, config.sampling),
             out=ledger.folder / f"adapter-{iteration}",

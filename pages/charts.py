@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pages.format import VERDICTS, interval
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint
 
 ACCENT = "#2f5fd0"
 SECOND = "#cc5500"  # the colour of a syntax error, as everywhere
@@ -19,7 +19,8 @@ def accuracy(points: Sequence[TrendPoint]) -> go.Figure:
     """Held-out pass@1 with its 95 % interval; iteration 0 is the base model."""
     shown = [point for point in points if point.pass_at_1 is not None]
     values = [_percent(point.pass_at_1) for point in shown]
-    figure = _figure(TALL)
+    has_validation = any(point.validation for point in points)
+    figure = empty_figure(TALL)
     figure.add_scatter(
         x=[point.iteration for point in shown],
         y=values,
@@ -40,28 +41,31 @@ def accuracy(points: Sequence[TrendPoint]) -> go.Figure:
             "<extra></extra>"
         ),
         cliponaxis=False,
-        showlegend=False,
+        name="held-out",
+        showlegend=has_validation,
     )
+    if has_validation:
+        _add_validation(figure, points)
     figure.add_scatter(
         x=[point.iteration for point in shown],
-        y=[_percent(point.ci_high) for point in shown],
+        y=[_percent(p.ci_low if _is_below(p) else p.ci_high) for p in shown],
         mode="text",
         text=[f"{value:.1f}%" for value in values],
-        textposition="top center",
+        textposition=[f"{'bottom' if _is_below(p) else 'top'} center" for p in shown],
         hoverinfo="skip",
         cliponaxis=False,
         showlegend=False,
     )
     if shown:
         figure.add_hline(y=values[0], line={"color": "#8a8f98", "width": 1, "dash": "dot"})
-    highest = max((_percent(point.ci_high) for point in shown), default=0.0)
+    highest = max([0.0, *(_percent(p.ci_high) for p in shown), *_validated(points)])
     figure.update_yaxes(range=[0, min(104.0, max(40.0, highest + 12))])
     return _iterations_axis(figure, [point.iteration for point in shown])
 
 
 def syntax_errors(points: Sequence[TrendPoint]) -> go.Figure:
     """Share of programs that do not parse: greedy on held-out tasks, and as sampled."""
-    figure = _figure(LOW)
+    figure = empty_figure(LOW)
     greedy = [p for p in points if p.syntax_error is not None]
     sampled = [p for p in points if p.sampled_syntax_error is not None]
     series = (
@@ -91,7 +95,7 @@ def syntax_errors(points: Sequence[TrendPoint]) -> go.Figure:
 def verdict_mix(points: Sequence[TrendPoint]) -> go.Figure:
     """Held-out verdicts, as shares that add up to 100 %."""
     shown = [point for point in points if point.verdicts]
-    figure = _figure(TALL)
+    figure = empty_figure(TALL)
     for kind, look in VERDICTS.items():
         counts = [point.verdicts.get(kind, 0) for point in shown]
         if not any(counts):
@@ -121,11 +125,42 @@ def verdict_mix(points: Sequence[TrendPoint]) -> go.Figure:
     return _iterations_axis(figure, [point.iteration for point in shown])
 
 
+def _add_validation(figure: go.Figure, points: Sequence[TrendPoint]) -> None:
+    """A thin line: the promoted iteration is chosen by it, the headline is held-out."""
+    scores = {p.iteration: p.validation for p in points if p.validation}
+    figure.add_scatter(
+        name="validation",
+        x=list(scores),
+        y=_validated(points),
+        mode="lines+markers",
+        line={"color": SECOND, "width": 1.5, "dash": "dash"},
+        marker={"size": 7, "symbol": "diamond-open"},
+        customdata=[
+            [found.num_tasks, interval(found.ci_low, found.ci_high)] for found in scores.values()
+        ],
+        hovertemplate=(
+            "validation: %{y:.1f}%<br>95 % interval %{customdata[1]}<br>"
+            "n = %{customdata[0]} tasks<extra></extra>"
+        ),
+        cliponaxis=False,
+    )
+
+
+def _validated(points: Sequence[TrendPoint]) -> list[float]:
+    return [_percent(point.validation.pass_at_1) for point in points if point.validation]
+
+
+def _is_below(point: TrendPoint) -> bool:
+    """Whether a point's number stands below it, out of the way of a better validation score."""
+    validated = point.validation.pass_at_1 if point.validation else None
+    return _percent(validated) > _percent(point.pass_at_1)
+
+
 def _percent(share: float | None) -> float:
     return 100 * (share or 0.0)
 
 
-def _figure(height: int) -> go.Figure:
+def empty_figure(height: int) -> go.Figure:
     axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "fixedrange": True}
     return go.Figure(
         layout={

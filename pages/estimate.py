@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pages.format import PHASES
 from storage.models import Progress
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint
 
 QUICK_S = {"execute": 5.0, "pair": 1.0}  # never what a run waits for; assumed until measured
 

@@ -1,5 +1,6 @@
 """The settings form: its fields come from `RefineConfig`, its values become a queued run."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -21,10 +22,18 @@ ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
     "training.mode": "Loss",
     "training.beta": "Beta",
     "training.sft_weight": "SFT weight",
+    "training.reference": "Reference",
     "training.learning_rate": "Learning rate",
+    "training.learning_rate_decay": "Decay of the rate",
     "training.epochs": "Epochs",
+    "training.batch_size": "Pairs per step",
+    "training.lora_rank": "LoRA rank",
+    "training.max_length": "Longest pair",
+    "stop": "Stop rule",
+    "patience": "Patience",
     "seed": "Seed",
     "max_train": "Training tasks",
+    "validation_share": "Validation share",
     "max_heldout": "Held-out tasks",
 }
 LABELS = {"tasks": "Task set", "model": "Model", "iterations": "Iterations"} | ADVANCED
@@ -88,14 +97,15 @@ def queue_run(values: Mapping[str, Any]) -> int:
     config = leave_out_quarantined(build_config(values))
     check_model(config.model)
     tasks = select_tasks(load_tasks(config.tasks), config)
-    num_train = sum(task.split == "train" for task in tasks)
+    num_tasks = Counter(task.split for task in tasks)
     with db.open_session() as session:
         run = jobs.submit(
             session,
             config=config.model_dump(mode="json"),
             name=_name(config),
-            num_train=num_train,
-            num_heldout=len(tasks) - num_train,
+            num_train=num_tasks["train"],
+            num_validation=num_tasks["validation"],
+            num_heldout=num_tasks["heldout"],
         )
     assert run.id is not None
     return run.id

@@ -80,3 +80,8 @@ def chip(status: str) -> str:
 def text(value: object) -> str:
     """Anything, as text that no browser takes for markup."""
     return escape(str(value))
+
+
+def caption(title: str, about: str) -> str:
+    """The heading of a chart or a part of a page, and what it shows."""
+    return f'<h4 class="caption">{text(title)} <small>{text(about)}</small></h4>'

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pages.alerts import alert_list
 from pages.caveats import caveats
 from pages.format import (
     PHASES,
@@ -15,9 +16,10 @@ from pages.format import (
     signed_interval,
     text,
 )
+from pages.promotion import MARK, promoted
 from pages.run_view import Gain, RunView
 from storage.jobs import RunStatus
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint
 
 UNITS = {"sample": "programs", "execute": "programs", "train": "steps", "evaluate": "tasks"}
 DOING = {
@@ -25,7 +27,7 @@ DOING = {
     "execute": "executing programs",
     "pair": "pairing correct with incorrect programs",
     "train": "training the adapter",
-    "evaluate": "evaluating on held-out tasks",
+    "evaluate": "evaluating on validation and held-out tasks",
 }
 MOVING = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
 
@@ -46,6 +48,7 @@ def panel(view: RunView | None) -> str:
         _head(view),
         _message(view),
         caveats(view.row),
+        alert_list(view.alerts, more=view.num_alerts - len(view.alerts)),
         _progress(view),
         _results(view),
         _rounds(view),
@@ -68,7 +71,10 @@ def log_tail(view: RunView | None) -> str:
 
 
 def _head(view: RunView) -> str:
-    tasks = f"{count(view.num_train)} training and {count(view.num_heldout)} held-out tasks"
+    validation = f", {count(view.num_validation)} validation" if view.num_validation else ""
+    tasks = (
+        f"{count(view.num_train)} training{validation} and {count(view.num_heldout)} held-out tasks"
+    )
     model = text(view.config.get("model", ""))
     training = view.config.get("training", {})
     mode = text(training.get("mode", "dual"))
@@ -226,6 +232,7 @@ def _rounds(view: RunView) -> str:
     """One box a policy, so that the whole run is in sight."""
     scored = {point.iteration: point for point in view.scored}
     under_way = view.progress.iteration if view.progress else None
+    best = promoted(view.trend) or None  # the base is no adapter to promote
     boxes = []
     for number in range(view.row.iterations + 1):
         name = f"Iteration {number}" if number else "Base"
@@ -235,5 +242,6 @@ def _rounds(view: RunView) -> str:
             state, value = "now", "under way" if view.status in MOVING else text(view.status)
         else:
             state, value = "todo", "to come"
-        boxes.append(f'<li class="{state}"><span>{name}</span><b>{value}</b></li>')
+        mark = MARK if number == best else ""
+        boxes.append(f'<li class="{state}"><span>{name}</span><b>{value}</b>{mark}</li>')
     return f'<ol class="rounds" aria-label="Held-out pass@1 by iteration">{"".join(boxes)}</ol>'

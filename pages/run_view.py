@@ -9,14 +9,16 @@ from sqlmodel import Session
 
 from codelutra.evaluation import paired_gain
 from pages.estimate import TimeLeft, time_left
-from storage import db, jobs, queries
+from storage import db, health, jobs, queries
+from storage.health import RaisedAlert
 from storage.jobs import RunStatus
 from storage.lock import find_worker
 from storage.models import Progress, Run, Sample
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint, run_trend
 
 ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING, RunStatus.INTERRUPTED)
 LOG_LINES = 200
+ALERTS = 3  # shown beside the run; the Trends tab has all
 LATEST = 6  # programs shown with their evidence
 
 
@@ -61,6 +63,7 @@ class RunView:
     row: RunRow
     config: dict[str, Any]
     num_train: int
+    num_validation: int
     num_heldout: int
     progress: Progress | None
     trend: list[TrendPoint]
@@ -70,6 +73,8 @@ class RunView:
     latest: Sequence[Sample]  # graded, newest first
     worker_pid: int | None
     ahead: list[int]  # runs that go first, when this one is queued
+    alerts: Sequence[RaisedAlert] = ()  # the newest of them, newest first
+    num_alerts: int = 0
 
     @property
     def status(self) -> RunStatus:
@@ -129,11 +134,12 @@ def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> 
         return None
     row = next((row for row in rows if row.id == run_id), None) or _row(run, jobs.status(run_id))
     worker = find_worker(db.current().home)
-    trend = queries.run_trend(session, run_id=run_id)
+    trend = run_trend(session, run_id=run_id)
     return RunView(
         row=row,
         config=run.config,
         num_train=run.num_train,
+        num_validation=run.num_validation,
         num_heldout=run.num_heldout,
         progress=queries.progress(session, run_id=run_id),
         trend=trend,
@@ -146,6 +152,8 @@ def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> 
         error=jobs.error(run_id) if row.status is RunStatus.FAILED else None,
         worker_pid=worker.pid if worker else None,
         ahead=_ahead(row, rows),
+        alerts=health.run_alerts(session, run_id=run_id, limit=ALERTS),
+        num_alerts=health.count_alerts(session, run_id=run_id),
     )
 
 
@@ -179,6 +187,7 @@ def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow])
         progress and progress.updated_at.isoformat(),
         last_line[-1].id if last_line else 0,
         sum(i.pass_at_1 is not None for i in queries.iterations(session, run_id=run_id)),
+        health.count_alerts(session, run_id=run_id),
     )
 
 
@@ -190,7 +199,7 @@ def _row(run: Run, status: RunStatus) -> RunRow:
         status=status,
         iterations=int(run.config.get("iterations", 1)),
         created_at=run.created_at,
-        num_tasks=run.num_train + run.num_heldout,
+        num_tasks=run.num_train + run.num_validation + run.num_heldout,
         num_weak=run.num_weak,
         num_quarantined=len(run.config.get("quarantined", ())),
         is_unfenced=run.is_unfenced,

@@ -7,24 +7,20 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import api
+from sqlmodel import Session
 
 from pages import charts
+from pages.alerts import NO_ALERT, alert_list
 from pages.caveats import caveats
-from pages.format import (
-    PHASES,
-    chip,
-    count,
-    duration,
-    interval,
-    percent,
-    points,
-    signed_interval,
-    text,
-)
+from pages.format import caption, chip, interval, percent, points, signed_interval, text
+from pages.promotion import promoted, promotion
 from pages.run_view import Gain, RunRow, first_shown, list_rows, newest_gain
-from storage import db, queries
+from pages.training_section import NEWEST, Versions, render_section, show_section
+from pages.trend_table import table
+from storage import db, health, queries
+from storage.health import RaisedAlert
 from storage.jobs import RunStatus
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint, run_trend
 
 TICK_S = 3.0
 NUM_OUTPUTS = 8  # picker, head, figures box, three charts, table, version
@@ -35,61 +31,86 @@ each iteration adds one.</p></section>"""
 
 
 def trend(run_id: int) -> list[dict[str, Any]]:
-    """A run's points, iteration 0 being the base model."""
+    """A run's points, iteration 0 being the base model, and which of them is promoted."""
     with db.open_session() as session:
-        if queries.get_run(session, run_id=run_id) is None:
-            raise gr.Error(f"there is no run {run_id}", print_exception=False)
-        return [asdict(point) for point in queries.run_trend(session, run_id=run_id)]
+        _check_run(session, run_id)
+        points = run_trend(session, run_id=run_id)
+    best = promoted(points)
+    return [{**asdict(p), "promoted": bool(best) and p.iteration == best} for p in points]
 
 
-def head(row: RunRow | None, scored: Sequence[TrendPoint], gain: Gain | None) -> str:
-    """What the charts below say, in one or two sentences."""
+def training(run_id: int, iteration: int) -> list[dict[str, Any]]:
+    """An iteration's optimiser steps with their metrics, thinned to 1,000 where there are more."""
+    with db.open_session() as session:
+        _check_run(session, run_id)
+        row = queries.get_iteration(session, run_id=run_id, number=iteration)
+        if row is None or row.id is None:
+            raise gr.Error(f"run {run_id} has no iteration {iteration}", print_exception=False)
+        steps = queries.training_steps(session, iteration_id=row.id)
+    return [{**step.metrics, "step": step.step} for step in steps]
+
+
+def alerts(run_id: int) -> list[dict[str, Any]]:
+    """A run's alerts, newest first: iteration, step, kind, what was seen and what to try."""
+    with db.open_session() as session:
+        _check_run(session, run_id)
+        raised = health.run_alerts(session, run_id=run_id)
+    names = ("step", "kind", "seen", "advice")
+    return [{"iteration": r.iteration, **r.alert.model_dump(include=set(names))} for r in raised]
+
+
+def head(
+    row: RunRow | None,
+    scored: Sequence[TrendPoint],
+    gain: Gain | None,
+    raised: Sequence[RaisedAlert] = (),
+) -> str:
+    """The alerts, and what the charts below say in two or three sentences."""
     if row is None:
         return EMPTY
     return (
         f'<section class="panel" data-state="{text(row.status)}" data-points="{len(scored)}">'
         f'<header class="run-head"><h3>Run {row.id}: {text(row.name)}</h3>{chip(row.status)}'
-        f'</header><div class="note">{_summary(row, scored, gain)}</div>{caveats(row)}</section>'
+        f'</header><div class="note">{_summary(row, scored, gain)}</div>{caveats(row)}'
+        f"{alert_list(raised) or _no_alert(scored)}</section>"
     )
 
 
-def table(trend_points: Sequence[TrendPoint]) -> str:
-    """Every number of the charts, and what each iteration cost."""
-    if not trend_points:
-        return ""
-    names = ["Policy", "pass@1", "95 % interval", "n", "Syntax errors, greedy",
-             "Syntax errors, sampled", "Pairs", *(f"{phase}" for phase in PHASES)]  # fmt: skip
-    header = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
-    rows = "".join(_table_row(point) for point in trend_points)
-    return (
-        '<div class="table-scroll" tabindex="0" role="region" aria-label="Numbers by iteration">'
-        f'<table class="numbers"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>'
-        '</div><p class="faint">Sampled: the training programs drawn from that policy in the next '
-        "iteration, so the newest policy has none yet. The last five columns are wall time.</p>"
-    )
+def show(
+    run_id: int | None,
+    seen: Any = None,
+    picked: int | None = NEWEST,
+    seen_section: Versions | None = None,
+) -> list[Any]:
+    """The tab's outputs; each part skips when the visitor has seen its version already."""
+    shown, trends = _show_trend(run_id, seen)
+    return [*trends, *show_section(shown, picked, seen_section)]
 
 
-def show(run_id: int | None, seen: Any = None) -> list[Any]:
-    """The tab's outputs; skips when the visitor has `seen` this version already."""
+def _show_trend(run_id: int | None, seen: Any) -> tuple[int | None, list[Any]]:
+    """The run that is shown, and the outputs that compare its iterations."""
     with db.open_session() as session:
         rows = list_rows(session, wanted=run_id)
         shown = run_id or first_shown(rows)
         row = next((row for row in rows if row.id == shown), None)
-        found = queries.run_trend(session, run_id=row.id) if row else []
+        found = run_trend(session, run_id=row.id) if row else []
         gain = newest_gain(session, run_id=row.id, trend=found) if row else None
+        raised = health.run_alerts(session, run_id=row.id) if row else []
     # Charts move when a policy is scored or a sampling ends, not with every batch.
     scored = [point for point in found if point.pass_at_1 is not None]
     listed = tuple((r.id, r.status.value) for r in rows)
-    version = (shown, listed, len(scored), sum(point.num_sampled for point in scored))
+    num_validated = sum(point.validation is not None for point in scored)
+    num_sampled = sum(point.num_sampled for point in scored)
+    version = (shown, listed, len(scored), num_validated, num_sampled, len(raised))
     if version == seen:
-        return [gr.skip()] * NUM_OUTPUTS
-    return [
+        return shown, [gr.skip()] * NUM_OUTPUTS
+    return shown, [
         gr.Dropdown(
             choices=[(r.label, r.id) for r in rows],
             value=row.id if row else None,
             visible=bool(rows),
         ),
-        head(row, scored, gain),
+        head(row, scored, gain, raised),
         gr.Column(visible=bool(scored)),
         charts.accuracy(scored),
         charts.syntax_errors(scored),
@@ -106,22 +127,27 @@ def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Comp
     with gr.Column(visible=False, elem_id="trend-figures") as figures:
         with gr.Row():
             with gr.Column(min_width=320):
-                gr.HTML(_caption("Held-out accuracy", "pass@1, greedy, with its 95 % interval"))
+                gr.HTML(caption("Held-out accuracy", "pass@1, greedy, with its 95 % interval"))
                 accuracy = gr.Plot(show_label=False, container=False, elem_id="chart-accuracy")
             with gr.Column(min_width=320):
-                gr.HTML(_caption("Verdicts on held-out tasks", "what became of each program"))
+                gr.HTML(caption("Verdicts on held-out tasks", "what became of each program"))
                 mix = gr.Plot(show_label=False, container=False, elem_id="chart-verdicts")
-        gr.HTML(_caption("Syntax errors", "share of programs that do not parse"))
+        gr.HTML(caption("Syntax errors", "share of programs that do not parse"))
         syntax = gr.Plot(show_label=False, container=False, elem_id="chart-syntax")
         numbers = gr.HTML("", elem_id="trend-table")
+    section = render_section()
     version = gr.State(None)
-    outputs: list[Any] = [picker, top, figures, accuracy, syntax, mix, numbers, version]
+    outputs: list[Any] = [picker, top, figures, accuracy, syntax, mix, numbers, version, *section]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False  # quick: they need not wait for their turn
     timer = gr.Timer(TICK_S, active=False)
-    timer.tick(show, [picker, version], outputs, **quiet)
+    iteration, seen_section = section[0], section[-1]
+    timer.tick(show, [picker, version, iteration, seen_section], outputs, **quiet)
     picker.input(show, picker, outputs, **quiet)
+    iteration.input(show_section, [picker, iteration, seen_section], section, **quiet)
     api(trend, api_name="trend")
+    api(training, api_name="training")
+    api(alerts, api_name="alerts")
     return picker, timer, show, outputs
 
 
@@ -135,8 +161,17 @@ def _summary(row: RunRow, scored: Sequence[TrendPoint], gain: Gain | None) -> st
         return first + ("; the next point comes with iteration 1." if waiting else ".")
     return (
         f"{first}. After iteration {newest.iteration}: <b>{_score(newest)}</b>{_change(gain)}. "
-        f"{_syntax(scored)}"
+        f"{_syntax(scored)} {promotion(scored, is_over=row.status is RunStatus.COMPLETED)}"
     )
+
+
+def _no_alert(scored: Sequence[TrendPoint]) -> str:
+    return NO_ALERT if any(point.iteration for point in scored) else ""
+
+
+def _check_run(session: Session, run_id: int) -> None:
+    if queries.get_run(session, run_id=run_id) is None:
+        raise gr.Error(f"there is no run {run_id}", print_exception=False)
 
 
 def _syntax(scored: Sequence[TrendPoint]) -> str:
@@ -157,25 +192,3 @@ def _change(gain: Gain | None) -> str:
 def _score(point: TrendPoint) -> str:
     ci = interval(point.ci_low, point.ci_high)
     return f"{percent(point.pass_at_1)} ({ci}, n = {point.num_tasks})"
-
-
-def _table_row(point: TrendPoint) -> str:
-    sampled = percent(point.sampled_syntax_error)
-    if point.num_sampled:
-        sampled += f' <small class="faint">n = {count(point.num_sampled)}</small>'
-    cells = [
-        percent(point.pass_at_1),
-        interval(point.ci_low, point.ci_high),
-        count(point.num_tasks or 0),
-        percent(point.syntax_error),
-        sampled,
-        count(point.num_pairs) if point.iteration else percent(None),
-        *(duration(point.seconds.get(phase)) for phase in PHASES),
-    ]
-    name = f"iteration {point.iteration}" if point.iteration else "base"
-    body = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row">{name}</th>{body}</tr>'
-
-
-def _caption(title: str, about: str) -> str:
-    return f'<h4 class="caption">{text(title)} <small>{text(about)}</small></h4>'

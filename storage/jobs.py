@@ -81,11 +81,22 @@ def prepare(home: Path) -> None:
 
 
 def submit(
-    session: Session, *, config: dict[str, Any], name: str, num_train: int, num_heldout: int
+    session: Session,
+    *,
+    config: dict[str, Any],
+    name: str,
+    num_train: int,
+    num_heldout: int,
+    num_validation: int = 0,
 ) -> Run:
     """A run and its workflow, queued in the session's transaction: both or neither."""
     run = queries.create_run(
-        session, name=name, config=config, num_train=num_train, num_heldout=num_heldout
+        session,
+        name=name,
+        config=config,
+        num_train=num_train,
+        num_heldout=num_heldout,
+        num_validation=num_validation,
     )
     run.workflow_id = f"run-{run.id}-{run.attempt}"
     _enqueue(session, run)

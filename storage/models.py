@@ -49,6 +49,7 @@ class Run(SQLModel, table=True):
     config: dict[str, Any] = Field(sa_type=JSON)
     num_train: int
     num_heldout: int
+    num_validation: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     attempt: int = 1
     workflow_id: str = Field(default="", index=True)  # of the current attempt
     is_unfenced: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

@@ -1,7 +1,8 @@
-"""What pages and worker read of a run; `recording.py` holds what a running run writes."""
+"""What pages and worker read of a run; `recording.py` holds what a running run writes, `trend.py`
+and `health.py` what the Trends page alone reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -34,35 +35,23 @@ class RunCounts:
     pairs: int = 0
 
 
-@dataclass(frozen=True)
-class TrendPoint:
-    """One policy: its held-out scores, and the programs that were drawn from it.
-
-    Policy p is what iteration p trained (0: the base). The programs drawn from it are the
-    *train* samples of iteration p + 1, so the newest policy has none yet (`num_sampled` 0,
-    `sampled_syntax_error` None). Pairs and seconds are those of iteration p itself. The
-    held-out fields are None until the policy is evaluated.
-    """
-
-    iteration: int
-    pass_at_1: float | None
-    ci_low: float | None
-    ci_high: float | None
-    num_tasks: int | None
-    syntax_error: float | None
-    verdicts: dict[str, int]
-    sampled_syntax_error: float | None = None
-    num_sampled: int = 0  # graded ones, harness errors left out
-    sampled_verdicts: dict[str, int] = field(default_factory=dict)
-    num_pairs: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 def create_run(
-    session: Session, *, name: str, config: dict[str, Any], num_train: int, num_heldout: int
+    session: Session,
+    *,
+    name: str,
+    config: dict[str, Any],
+    num_train: int,
+    num_heldout: int,
+    num_validation: int = 0,
 ) -> Run:
     """The row alone; `jobs.submit` makes it together with its workflow."""
-    run = Run(name=name, config=config, num_train=num_train, num_heldout=num_heldout)
+    run = Run(
+        name=name,
+        config=config,
+        num_train=num_train,
+        num_validation=num_validation,
+        num_heldout=num_heldout,
+    )
     session.add(run)
     session.flush()
     return run
@@ -108,35 +97,6 @@ def iterations(session: Session, *, run_id: int) -> Sequence[Iteration]:
 def get_iteration(session: Session, *, run_id: int, number: int) -> Iteration | None:
     query = select(Iteration).where(Iteration.run_id == run_id, Iteration.number == number)
     return session.exec(query).one_or_none()
-
-
-def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
-    """A point a policy, in order; what the charts of a run show."""
-    rows = {row.number: row for row in iterations(session, run_id=run_id)}
-    sampled = _train_verdicts(session, run_id=run_id)
-    pairs = _pairs_by_iteration(session, run_id=run_id)
-    seconds = phase_seconds(session, run_id=run_id)
-    points = []
-    for number, row in rows.items():
-        verdicts = sampled.get(number + 1, {})
-        graded = sum(n for kind, n in verdicts.items() if kind != HARNESS_ERROR)
-        points.append(
-            TrendPoint(
-                iteration=number,
-                pass_at_1=row.pass_at_1,
-                ci_low=row.ci_low,
-                ci_high=row.ci_high,
-                num_tasks=row.num_tasks,
-                syntax_error=row.syntax_error,
-                verdicts=row.verdicts or {},
-                sampled_syntax_error=verdicts.get("syntax_error", 0) / graded if graded else None,
-                num_sampled=graded,
-                sampled_verdicts=verdicts,
-                num_pairs=pairs.get(number, 0),
-                seconds=seconds.get(number, {}),
-            )
-        )
-    return points
 
 
 def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
@@ -281,29 +241,4 @@ def _per_run(
     query = select(Iteration.run_id, value).where(mine).group_by(col(Iteration.run_id))
     if table is not None:
         query = query.join(table, table.iteration_id == Iteration.id)
-    return dict(session.exec(query).all())
-
-
-def _train_verdicts(session: Session, *, run_id: int) -> dict[int, dict[str, int]]:
-    """Verdict counts of the train samples, by the number of the iteration that holds them."""
-    query = (
-        select(Iteration.number, Sample.verdict, func.count())
-        .join(Sample, col(Sample.iteration_id) == Iteration.id)
-        .where(Iteration.run_id == run_id, Sample.split == "train")
-        .group_by(col(Iteration.number), col(Sample.verdict))
-    )
-    result: dict[int, dict[str, int]] = {}
-    for number, verdict, count in session.exec(query):
-        if verdict is not None:
-            result.setdefault(number, {})[verdict] = count
-    return result
-
-
-def _pairs_by_iteration(session: Session, *, run_id: int) -> dict[int, int]:
-    query = (
-        select(Iteration.number, func.count(col(PreferencePair.id)))
-        .join(PreferencePair, col(PreferencePair.iteration_id) == Iteration.id)
-        .where(Iteration.run_id == run_id)
-        .group_by(col(Iteration.number))
-    )
     return dict(session.exec(query).all())

@@ -45,6 +45,23 @@ def test_a_run_is_started_listed_and_followed(client, add_run):
     assert [point["pass_at_1"] for point in points] == [0.3, 0.6]
 
 
+def test_what_the_trends_tab_shows_is_there_for_programs(client, add_run, add_steps, add_alert):
+    run_id = add_run((0.3, 0.6, 0.7), (0.3, 0.8, 0.7))
+    add_steps(run_id, 1, 1, 2, loss__dpo=0.5)
+    add_alert(run_id, 2, "diverged", "the loss is nan", "less", 2)
+    points = client.predict(run_id, api_name="/trend")
+    assert [point["promoted"] for point in points] == [False, True, False]
+    assert points[1]["validation"]["pass_at_1"] == 0.8
+    steps = client.predict(run_id, 1, api_name="/training")
+    assert steps == [{"step": 1, "loss/dpo": 0.5}, {"step": 2, "loss/dpo": 0.5}]
+    raised = {"kind": "diverged", "seen": "the loss is nan", "advice": "less", "step": 2}
+    assert client.predict(run_id, api_name="/alerts") == [{"iteration": 2, **raised}]
+    with pytest.raises(AppError, match=f"run {run_id} has no iteration 9"):
+        client.predict(run_id, 9, api_name="/training")
+    with pytest.raises(AppError, match="there is no run 99"):
+        client.predict(99, api_name="/alerts")
+
+
 def test_bad_input_is_answered_with_one_line(client):
     for given, message in (
         (("starter", "/nowhere", 1, {}), "does not exist"),
@@ -62,7 +79,7 @@ def test_bad_input_is_answered_with_one_line(client):
 def test_only_the_named_events_are_public(client):
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
-        *("/runs", "/start_run", "/run_status", "/trend"),
+        *("/runs", "/start_run", "/run_status", "/trend", "/training", "/alerts"),
         *("/task_sets", "/check_tasks", "/check_status"),
     }
     assert api["unnamed_endpoints"] == {}

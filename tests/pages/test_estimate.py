@@ -6,7 +6,7 @@ import pytest
 
 from pages.estimate import phase_left, time_left
 from storage.models import Progress
-from storage.queries import TrendPoint
+from storage.trend import TrendPoint
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

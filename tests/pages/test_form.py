@@ -18,8 +18,10 @@ def count_runs() -> int:
 
 def test_the_form_opens_with_the_defaults_of_the_model():
     fields = {field.path: field for field in form.form_fields("starter")}
-    assert fields["training.learning_rate"].value == 5e-4
+    assert fields["training.learning_rate"].value == 1e-3
     assert fields["training.mode"].choices == ("dual", "dpo", "sft")
+    assert fields["stop"].choices == ("fixed", "no_gain")
+    assert (fields["patience"].value, fields["validation_share"].value) == (1, 0.2)
     assert fields["sampling.num_samples"].info == "programs per task, n (the paper)"
 
 
@@ -34,9 +36,9 @@ def test_a_filled_form_is_queued(store):
     with db.open_session() as session:
         run = queries.get_run(session, run_id=run_id)
     assert run is not None
-    assert (run.num_train, run.num_heldout) == (40, 30)
+    assert (run.num_train, run.num_validation, run.num_heldout) == (32, 8, 30)
     assert run.config["training"]["beta"] == 0.2
-    assert run.config["training"]["learning_rate"] == 5e-4
+    assert run.config["training"]["learning_rate"] == 1e-3
     assert jobs.status(run_id) is jobs.RunStatus.QUEUED
 
 

@@ -1,48 +1,11 @@
-"""What is written once stays once; what the charts read is mapped to the right policy."""
+"""What is written once stays once."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlmodel import Session
 
 from storage import db, queries, recording
-
-
-@pytest.fixture
-def run_id(database: Path) -> int:
-    db.init(database)
-    with db.open_session() as session:
-        run = queries.create_run(session, name="r", config={}, num_train=2, num_heldout=1)
-    assert run.id is not None
-    return run.id
-
-
-def sample(task_id: str, index: int = 0, verdict: str | None = None) -> dict[str, Any]:
-    return {
-        "task_id": task_id,
-        "index": index,
-        "completion": "SELECT 1",
-        "verdict": verdict,
-        "detail": "",
-        "seconds": 0.0,
-        "flaky": False,
-        "output": "",
-    }
-
-
-def pair(chosen: int | None, rejected: int | None) -> dict[str, Any]:
-    return {
-        "task_id": "a",
-        "chosen": "x",
-        "rejected": "y",
-        "chosen_index": chosen,
-        "rejected_index": rejected,
-    }
-
-
-def iteration(session: Session, run_id: int, number: int) -> int:
-    return recording.ensure_iteration(session, run_id=run_id, number=number)
+from tests.storage.rows import iteration, pair, sample
 
 
 def test_samples_written_twice_are_there_once(run_id: int) -> None:
@@ -75,32 +38,6 @@ def test_a_harness_error_is_replaced_by_a_verdict_and_a_verdict_by_nothing(run_i
     with db.open_session() as session:
         stored = queries.samples(session, iteration_id=where, split="train")
     assert [row.verdict for row in stored] == ["correct"]
-
-
-def test_a_policy_is_shown_with_the_programs_drawn_from_it(run_id: int) -> None:
-    verdicts = ["correct", "syntax_error", "wrong_result", "correct", "harness_error", None]
-    scores = {"pass_at_1": 0.5, "ci95": [0.4, 0.6], "num_tasks": 9, "syntax_error": 0.1}
-    with db.open_session() as session:
-        base, first = iteration(session, run_id, 0), iteration(session, run_id, 1)
-        recording.add_scores(session, iteration_id=base, row={**scores, "verdicts": {"correct": 9}})
-        rows = [sample("a", index, verdict) for index, verdict in enumerate(verdicts)]
-        recording.add_samples(session, iteration_id=first, split="train", rows=rows)
-        recording.add_pairs(session, iteration_id=first, rows=[pair(0, 1)])
-        for seconds in (1.5, 2.0):
-            recording.add_seconds(session, iteration_id=first, phase="sample", seconds=seconds)
-    with db.open_session() as session:
-        points = queries.run_trend(session, run_id=run_id)
-    assert [point.iteration for point in points] == [0, 1]
-    assert (points[0].pass_at_1, points[0].num_tasks, points[0].verdicts) == (
-        0.5,
-        9,
-        {"correct": 9},
-    )
-    assert (points[0].num_sampled, points[0].sampled_syntax_error) == (4, 0.25)
-    assert points[0].sampled_verdicts["harness_error"] == 1
-    assert (points[0].num_pairs, points[0].seconds) == (0, {})
-    assert (points[1].pass_at_1, points[1].sampled_syntax_error) == (None, None)
-    assert (points[1].num_pairs, points[1].seconds) == (1, {"sample": 3.5})
 
 
 def test_counts_of_runs_with_and_without_rows(run_id: int) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +121,13 @@ def test_an_adapter_says_what_it_was_made_of(undisturbed: Adapter) -> None:
 
 @pytest.mark.parametrize("damage", ["a flipped bit", "a missing file"])
 def test_a_damaged_adapter_is_refused_in_one_line(
-    tiny_model: str, tmp_path: Path, damage: str
+    undisturbed: Adapter, tmp_path: Path, damage: str
 ) -> None:
-    adapter = trained(tiny_model, tmp_path, lambda *_: None, checkpoint_s=60)
+    folder = tmp_path / "adapter-1"
+    shutil.copytree(undisturbed.path, folder)
+    adapter = replace(undisturbed, path=str(folder))
     verify_adapter(adapter)
-    weights = Path(adapter.path, "adapter_model.safetensors")
+    weights = folder / "adapter_model.safetensors"
     if damage == "a missing file":
         weights.unlink()
     else:

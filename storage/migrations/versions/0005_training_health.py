@@ -10,6 +10,9 @@ down_revision = "0004"
 def upgrade() -> None:
     op.add_column("iteration", sa.Column("validation", sa.JSON(), nullable=True))
     op.add_column("iteration", sa.Column("training", sa.JSON(), nullable=True))
+    op.add_column(
+        "run", sa.Column("num_validation", sa.Integer(), nullable=False, server_default="0")
+    )
     for name in ("config_sha256", "data_sha256"):
         op.add_column("adapter", sa.Column(name, sa.String(), nullable=False, server_default=""))
     op.create_table(

@@ -1,0 +1,158 @@
+"""The part of the Trends tab on one iteration: its training curves, live, and its yield."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from sqlmodel import Session
+
+from pages.format import caption, count, text
+from pages.funnel import funnel_bars
+from pages.training_curves import PANELS, curve
+from storage import db, health, queries
+from storage.health import Training
+
+NEWEST = 0  # in the picker; the base, which has this number, is never trained
+MAX_POINTS = 500  # a series, on the page; the API gives up to 1,000
+NUM_OUTPUTS = 6  # picker, section, note, curves, funnel, versions
+COUNTING = ("sample", "execute")  # phases in which the yield changes as they go on
+SCRIPT = Path(__file__).parent / "curves.js"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What a visitor has seen: each part is sent again when its version is another."""
+
+    run_id: int | None
+    iterations: tuple[int, ...]
+    curves: Training | None
+    funnel: Any
+
+
+def chosen(found: Sequence[Training], picked: int | None) -> Training | None:
+    """The picked one; else the newest that has steps, else the newest."""
+    with_steps = [training for training in found if training.last_step is not None]
+    following = (with_steps or found)[-1:]
+    return next(iter([t for t in found if picked and t.number == picked] or following), None)
+
+
+def note(shown: Training, num_drawn: int) -> str:
+    """How far the training is, and what it was given."""
+    name = f"<b>Iteration {shown.number}</b>"
+    if shown.last_step is None:
+        return f'<div class="note">{name} has not begun to train.</div>'
+    parts = [f"{name}, step {count(shown.last_step)}."]
+    if 1 < num_drawn < shown.last_step:
+        parts.append(f"{count(num_drawn)} of the steps are drawn.")
+    return f'<div class="note">{" ".join(parts + _facts(shown.facts))}</div>'
+
+
+def show_section(
+    run_id: int | None, picked: int | None = NEWEST, seen: Versions | None = None
+) -> list[Any]:
+    """The section's outputs; each skips when the visitor has `seen` its version already."""
+    if seen and seen.run_id != run_id:  # of another run, the newest iteration is followed
+        seen, picked = None, NEWEST
+    with db.open_session() as session:
+        found = health.trainings(session, run_id=run_id) if run_id else []
+        shown = chosen(found, picked)
+        now = Versions(
+            run_id,
+            tuple(training.number for training in found),
+            shown,
+            _funnel_version(session, run_id, shown),
+        )
+        outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
+        if seen is None or seen.iterations != now.iterations:
+            outputs[0] = _picker(now.iterations, is_fresh=seen is None)
+            outputs[1] = gr.Column(visible=bool(found))
+        if shown and (seen is None or seen.curves != now.curves):
+            outputs[2], outputs[3] = _curves(session, run_id, shown)
+        if shown and run_id and (seen is None or seen.funnel != now.funnel):
+            outputs[4] = funnel_bars(health.funnel(session, run_id=run_id, number=shown.number))
+    outputs[5] = gr.skip() if seen == now else now
+    return outputs
+
+
+def render_section() -> list[Any]:
+    """Lay the section out: its outputs, the picker first and the versions last."""
+    with gr.Column(visible=False, elem_id="training") as section:
+        with gr.Row(elem_id="training-head"):
+            gr.HTML(caption("Training", "a point an optimiser step, live while it runs"))
+            picker = gr.Dropdown(
+                choices=[("newest", NEWEST)],
+                value=NEWEST,
+                label="Iteration",
+                scale=0,
+                min_width=170,
+                elem_id="training-picker",
+            )
+        about = gr.HTML("", elem_id="training-note")
+        script = SCRIPT.read_text()
+        curves = gr.HTML("", html_template=_places(), js_on_load=script, elem_id="training-curves")
+        gr.HTML(caption("Yield", "what became of this iteration's tasks and programs"))
+        bars = gr.HTML("", elem_id="training-funnel")
+    return [picker, section, about, curves, bars, gr.State(None)]
+
+
+def _picker(numbers: Sequence[int], *, is_fresh: bool) -> gr.Dropdown:
+    """While it is followed the value stays as the visitor has it."""
+    choices = [("newest", NEWEST), *((f"iteration {number}", number) for number in numbers)]
+    if is_fresh:
+        return gr.Dropdown(choices=choices, value=NEWEST)
+    return gr.Dropdown(choices=choices)
+
+
+def _curves(session: Session, run_id: int | None, shown: Training) -> tuple[str, str]:
+    """The note, and what `curves.js` draws: {"version", "figures"}, or '' before the first step."""
+    if shown.last_step is None:
+        return note(shown, 0), ""
+    steps = queries.training_steps(session, iteration_id=shown.iteration_id, max_points=MAX_POINTS)
+    of = f"{run_id}-{shown.number}"
+    drawn = {panel.key: json.loads(curve(panel, steps, of).to_json() or "{}") for panel in PANELS}
+    return note(shown, len(steps)), json.dumps(
+        {"version": f"{of}-{shown.last_step}", "figures": drawn}
+    )
+
+
+def _facts(facts: dict[str, Any] | None) -> list[str]:
+    if facts is None:
+        return []
+    parts = []
+    if dropped := facts["num_dropped"]:
+        pairs = "1 pair was" if dropped == 1 else f"{count(dropped)} pairs were"
+        parts.append(f"{pairs} too long and left out.")
+    stock, run = facts["stock_tokens"], facts["run_tokens"]
+    if facts["fallback"]:
+        parts.append(f"<b>Stock TRL batches:</b> {text(facts['fallback'])}.")
+    elif stock and run:
+        parts.append(
+            f"<b>Prefix sharing:</b> {stock / run:.1f} times fewer tokens than stock "
+            f"({count(run)} instead of {count(stock)} a pass over the pairs)."
+        )
+    return parts
+
+
+def _funnel_version(session: Session, run_id: int | None, shown: Training | None) -> Any:
+    """Changes when the yield does; while programs are counted, in steps of a twentieth."""
+    if shown is None or run_id is None:
+        return None
+    now = queries.progress(session, run_id=run_id)
+    phase = None
+    if now and now.iteration == shown.number:
+        done = 20 * now.done // max(1, now.total) if now.phase in COUNTING else 0
+        phase = (now.phase, done)
+    return shown.number, phase, shown.facts is not None, health.newest_review(session)
+
+
+def _places() -> str:
+    """A place for each drawing; it never changes, so the drawings stay where they are."""
+    places = "".join(
+        f'<figure data-curve="{panel.key}"><figcaption>{text(panel.title)} '
+        f"<small>{text(panel.about)}</small></figcaption><div></div></figure>"
+        for panel in PANELS
+    )
+    return f'<div class="curves" hidden>{places}</div>'
