@@ -119,8 +119,20 @@ def _sentence(view: RunView) -> str:
         case RunStatus.INTERRUPTED:
             return "Another version of CodeLutra began this run. Press Resume to go on with it."
         case _:
-            total = sum(sum(point.seconds.values()) for point in view.trend)
-            return f"Finished after {duration(total)} of work. The Trends tab has the charts."
+            return _finished(view)
+
+
+def _finished(view: RunView) -> str:
+    total = sum(sum(point.seconds.values()) for point in view.trend)
+    last = max((point.iteration for point in view.scored), default=0)
+    early = ""
+    if 0 < last < view.row.iterations:
+        early = f" Stopped after iteration {last}: its gain on validation tasks may be chance."
+    export = f"python -m codelutra export adapter {view.row.id} --out my-adapter"
+    return (
+        f"Finished after {duration(total)} of work.{early} The Trends tab has the charts. To take "
+        f"the promoted adapter away: <code>{export}</code>"
+    )
 
 
 def _queued(view: RunView) -> str:

@@ -86,6 +86,17 @@ def test_a_failure_is_shown_escaped_and_with_what_to_do(add_run):
     assert "press Resume" in html
 
 
+def test_a_finished_run_says_whether_it_ended_early_and_how_to_take_its_adapter(add_run):
+    def finished(*accuracies):
+        view = view_of(add_run(accuracies, iterations=2))
+        return view, panel(replace(view, row=replace(view.row, status=RunStatus.COMPLETED)))
+
+    view, whole = finished(0.4, 0.6, 0.7)
+    assert f"python -m codelutra export adapter {view.row.id} --out" in whole
+    assert "Stopped after" not in whole
+    assert "Stopped after iteration 1: its gain on validation" in finished(0.4, 0.6)[1]
+
+
 def test_the_log_is_escaped_text(add_run):
     assert "&lt;b&gt;bold&lt;/b&gt; &amp; {{x}} ${1 + 1}" in log_tail(view_of(add_run()))
 
