@@ -24,7 +24,7 @@ NOISE = 0.47  # of each matrix's standard deviation
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a third of the tasks")
+    parser.add_argument("--quick", action="store_true", help="a third of the training tasks")
     parser.add_argument("--noise", type=float, default=NOISE, help="0 leaves the starter as it is")
     parser.add_argument("--out", type=Path, help="where the run is kept")
     options = parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
     model = weakened(out / "model", options.noise)
     limit = 130 if options.quick else 0
     settings = {**MODEL_DEFAULTS[STARTER], "iterations": 3, "tasks": STARTER}
-    config = RefineConfig.for_model(model, **settings, max_train=limit, max_heldout=limit)
+    config = RefineConfig.for_model(model, **settings, max_train=limit)
     with ProgressBar() as bar:
         run = RunFolder(out / "run", config, bar.report)
         refine(run, select_tasks(load_tasks(STARTER), config))

@@ -29,7 +29,7 @@ from codelutra.models import resolve_model
 from codelutra.tasks import load_tasks
 
 LENGTHS = {64: 3.0, 512: 8.0, 1024: 8.0}  # tokens of a prompt -> how many times stock, at least
-NUM_TASKS = {64: 16, 512: 4, 1024: 2}  # one step each
+NUM_TASKS = {64: 8, 512: 2, 1024: 2}  # one step each
 PAIRS_A_TASK = 10
 LONGEST = 64  # tokens of a completion
 Pair = dict[str, str]
