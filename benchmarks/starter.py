@@ -15,6 +15,7 @@ from statistics import mean, median, stdev
 
 from benchmarks.claims import Claim, finish
 from codelutra import phases
+from codelutra.alerts import WINDOW
 from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
 from codelutra.generation import GenerationRequest, generate
@@ -97,6 +98,7 @@ def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int, top_p: float) -
             "backend": run.config.generation.model_dump(),
             "model": resolve_model("starter"),
             "adapter": adapter.path if adapter else "",
+            "chat_template": run.config.chat_template,
         },
         batch_size=sampling.batch_size,
         done=done,
@@ -181,6 +183,7 @@ def _print_rounds(runs: Sequence[RunFolder], plan: Plan) -> None:
             )
         print(f"      promoted by validation: iteration {promoted_iteration(run)}")
     _print_time(runs, plan)
+    _print_health(runs, plan)
 
 
 def _print_time(runs: Sequence[RunFolder], plan: Plan) -> None:
@@ -189,6 +192,28 @@ def _print_time(runs: Sequence[RunFolder], plan: Plan) -> None:
     for phase, seconds in total.items():
         rounds = len(runs) * plan.iterations
         print(f"  {phase:<9} {seconds / sum(total.values()):6.1%}  {seconds / rounds:7.1f} s")
+
+
+def _print_health(runs: Sequence[RunFolder], plan: Plan) -> None:
+    """How near the runs came to the bounds of the alerts: extremes of the means they look at."""
+    log_ratios, margins, tokens = [], [], [0, 0]
+    for run in runs:
+        for number in range(1, plan.iterations + 1):
+            steps = run.training_metrics(number)
+            for end in range(WINDOW, len(steps) + 1):
+                window = steps[end - WINDOW : end]
+                margins.append(mean(step["rewards/margins"] for step in window))
+                beta = run.config.training.beta
+                log_ratios.append(mean(step["rewards/chosen"] for step in window) / beta)
+            facts = run.training_facts(number)
+            assert facts
+            tokens[0] += facts.stock_tokens
+            tokens[1] += facts.run_tokens
+    print(
+        f"\nof means of {WINDOW} steps: lowest log-ratio of the chosen {min(log_ratios):.1f} nats, "
+        f"highest margin {max(margins):.1f}; {tokens[0] / tokens[1]:.1f} times fewer tokens than "
+        "stock"
+    )
 
 
 def _seconds(runs: Sequence[RunFolder], plan: Plan) -> dict[str, float]:

@@ -154,10 +154,14 @@ class RunFolder:
     def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
         path = self._file("training", iteration)
         if iteration not in self._steps:
-            self._steps[iteration] = {row["step"] for row in _read(path)}
+            self._steps[iteration] = {row["step"] for row in self.training_metrics(iteration)}
         if step not in self._steps[iteration]:  # a resumed training repeats what it lost
             self._steps[iteration].add(step)
             _append(path, [{"step": step, **metrics}])
+
+    def training_metrics(self, iteration: int) -> list[dict[str, Any]]:
+        """A row an optimiser step, as TRL names them, and `step`."""
+        return _read(self._file("training", iteration))
 
     def log(self, message: str) -> None:
         with (self.folder / "run.log").open("a", encoding="utf-8") as file:

@@ -178,8 +178,7 @@ def test_a_step_that_a_resumed_training_repeats_is_kept_once(reopen: Open) -> No
 
 def training_losses(ledger: Ledger) -> list[float]:
     if isinstance(ledger, RunFolder):
-        lines = (ledger.folder / "training-1.jsonl").read_text().splitlines()
-        return [json.loads(line)["loss"] for line in lines]
+        return [metrics["loss"] for metrics in ledger.training_metrics(1)]
     from storage import db, queries
 
     with db.open_session() as session:
