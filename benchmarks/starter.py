@@ -15,7 +15,7 @@ from statistics import mean, median, stdev
 
 from benchmarks.claims import Claim, finish
 from codelutra import phases
-from codelutra.alerts import WINDOW
+from codelutra.alerts import WINDOW, TrainingWatch
 from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
 from codelutra.generation import GenerationRequest, generate
@@ -67,6 +67,7 @@ def main() -> int:
         _print_unlimited(_draw(runs[0], tasks, 0, 1.0), _draw(runs[0], tasks, plan.iterations, 1.0))
         methods = {mode: _ablation(out, plan, mode, runs, tasks, bar) for mode in ("sft", "dpo")}
     _print_methods({"dual": runs, **methods})
+    _print_collapses(methods["dpo"])
     return finish(_claims(runs, base, last, plan))
 
 
@@ -242,6 +243,15 @@ def _print_methods(methods: dict[str, list[RunFolder]]) -> None:
             f"{mode:<5} {each:<24} {mean(mine):6.1%}  {gain:+6.1%} [{low:+.1%}, {high:+.1%}]"
             f"   {syntax:6.1%}   (n = {len(mine)})"
         )
+
+
+def _print_collapses(runs: Sequence[RunFolder]) -> None:
+    """At which step the watch of the alerts would have spoken in each run, by today's bounds."""
+    for seed, run in enumerate(runs):
+        watch, steps = TrainingWatch(run.config.training), run.training_metrics(1)
+        raised = [a for metrics in steps for a in watch.see(metrics["step"], metrics)]
+        shown = ", ".join(f"{alert.kind} at step {alert.step}" for alert in raised)
+        print(f"  DPO only, seed {seed}: {shown or 'no alert'} of {len(steps)} steps")
 
 
 def _syntax_ratio(which: str, before: Sequence[Sample], after: Sequence[Sample]) -> float:

@@ -1,6 +1,7 @@
 """Signs that an iteration goes wrong, each with what was seen and what to try.
 
-The bounds are ours, far from what healthy runs of the starter show (docs/training.md).
+The bounds are ours, between what healthy and collapsing runs of the starter show
+(docs/training.md).
 """
 
 import math
@@ -16,8 +17,8 @@ EARLY = 2  # iterations in which some correct program is to be expected
 FEW_PAIRS = 50
 FEW_TASKS = 0.1  # of the training tasks
 SAME_TEXT = 0.2  # of the pairs
-WINDOW = 10  # steps
-FALLING_NATS = 5.0  # the chosen e^5 = 148 times less likely than under the reference
+WINDOW = 20  # steps
+FALLING_NATS = 2.0  # the chosen e^2 = 7 times less likely than under the reference
 RUNAWAY_MARGIN = 20.0  # the DPO term has had no gradient left since about 10
 
 

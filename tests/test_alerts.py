@@ -69,23 +69,23 @@ def watched(metrics: dict[str, float], steps: int, **config: Any) -> list[Any]:
 
 def test_a_falling_chosen_log_probability_counts_in_nats_whatever_beta() -> None:
     for beta in (0.1, 0.5):
-        falling = {"loss": 0.1, "rewards/chosen": -6 * beta, "rewards/margins": 3}
+        falling = {"loss": 0.1, "rewards/chosen": -3 * beta, "rewards/margins": 3}
         (alert,) = watched(falling, 50, beta=beta)
-        assert (alert.kind, alert.step) == ("chosen_falling", 9)  # once, when the window is full
-        assert "e^6.0 times less likely" in alert.seen
-        assert watched({**falling, "rewards/chosen": -4 * beta}, 50, beta=beta) == []
+        assert (alert.kind, alert.step) == ("chosen_falling", 19)  # once, when the window is full
+        assert "e^3.0 times less likely" in alert.seen
+        assert watched({**falling, "rewards/chosen": -1.5 * beta}, 50, beta=beta) == []
 
 
 def test_the_advice_depends_on_what_was_done() -> None:
     falling = {"loss": 0.1, "rewards/chosen": -6, "rewards/margins": 3}
-    (dpo,) = watched(falling, 10, mode="dpo")
-    (dual,) = watched(falling, 10)
+    (dpo,) = watched(falling, 20, mode="dpo")
+    (dual,) = watched(falling, 20)
     assert "mode dual" in dpo.advice
     assert "sft_weight" in dual.advice
 
 
 def test_a_margin_that_runs_away_and_a_loss_that_is_no_number() -> None:
-    assert kinds(watched({"loss": 0.1, "rewards/margins": 25}, 10)) == ["margin_runaway"]
+    assert kinds(watched({"loss": 0.1, "rewards/margins": 25}, 20)) == ["margin_runaway"]
     assert kinds(watched({"loss": float("nan")}, 3)) == ["diverged"]
 
 
