@@ -68,7 +68,7 @@ def test_settings_reach_the_configuration_over_the_models_defaults() -> None:
     config = config_from(options)
     assert (config.iterations, config.max_heldout) == (2, 7)
     assert (config.training.beta, config.sampling.num_samples) == (0.3, 4)
-    assert config.training.learning_rate == 5e-4
+    assert config.training.learning_rate == 1e-3
 
 
 def test_judge_grades_in_order_and_names_broken_rows(
