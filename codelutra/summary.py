@@ -46,6 +46,7 @@ def _iteration(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
         "samples": _sampled(samples),
         "yield": yield_funnel(samples, pairs, facts.num_pairs if facts else None),
         "pairs": len(pairs),
+        "training": asdict(facts) if facts else None,
         "alerts": [asdict(alert) for alert in ledger.alerts(number)],
         "adapter": adapter.path if adapter else None,
         "seconds": {name: round(s, 2) for name, s in ledger.seconds(number).items()},

@@ -40,6 +40,8 @@ def test_one_iteration_end_to_end(tiny_model: str, tmp_path: Path) -> None:
     assert iteration["samples"]["n"] == 12
     assert iteration["pairs"] > 0  # a random model solves nothing: the golds are chosen
     assert iteration["yield"]["after_length"] == iteration["pairs"] == iteration["yield"]["pairs"]
+    assert iteration["training"]["fallback"] == ""
+    assert iteration["training"]["run_tokens"] < iteration["training"]["stock_tokens"]
     assert (iteration["yield"]["samples"], iteration["yield"]["tasks_with_both"]) == (12, 0)
     assert {alert["kind"] for alert in iteration["alerts"]} == {"no_correct", "few_pairs"}
     assert (summary["run"]["promoted"], iteration["validation"]) == (None, None)  # too few tasks
