@@ -30,6 +30,8 @@ __all__ = ["adapters", "database", "filled", "new_run", "run"]
 
 PROMPT = "-- rows of t with b at least 3?\n"
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_merged_export_writes_what_base_and_adapter_write(
     filled: Ledger, tiny_model: str, tmp_path: Path
