@@ -99,7 +99,7 @@ class TrainingConfig(Settings):
         "auto", description="auto: bfloat16 where the processor has it, else float32"
     )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", description="auto: on a GPU; less memory, about a third more time"
+        "auto", description="auto: on a GPU; less memory, more time"
     )
     load_in_4bit: bool = Field(False, description="base in 4 bits (QLoRA); needs CUDA")
     num_processes: int = Field(1, ge=1, description="GPUs, each a process of accelerate launch")
