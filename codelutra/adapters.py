@@ -38,6 +38,12 @@ def place(partial: Path, out: Path, **made_of: str) -> Adapter:
     return adapter
 
 
+def lora_rank(folder: str) -> int:
+    """The largest rank of any layer."""
+    settings = json.loads((Path(folder) / SETTINGS).read_text(encoding="utf-8"))
+    return int(max([settings["r"], *(settings.get("rank_pattern") or {}).values()]))
+
+
 def verify_adapter(adapter: Adapter) -> None:
     """Raise AdapterError, in one line, unless the files are those that were recorded."""
     folder = Path(adapter.path)

@@ -1,10 +1,11 @@
 """Every setting of a run: one frozen model a concern. Forms, CLI and docs read the descriptions."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 STARTER = "starter"
 UNSAFE = "--unsafe-local-execution"
@@ -12,6 +13,7 @@ UNSAFE_HELP = (
     "where no sandbox can be had (no Linux, no seccomp), run programs with your own rights: "
     "they can then read, change and delete what you can"
 )
+MAX_NEW_TOKENS = "longest completion, tokens (ours); 0 = by the length of the set's golds"
 _UNSAFE_VARIABLE = "CODELUTRA_UNSAFE_LOCAL_EXECUTION"  # so that child processes know it, too
 
 
@@ -36,8 +38,11 @@ class Settings(BaseModel):
 class SamplingConfig(Settings):
     num_samples: int = Field(10, ge=1, le=200, description="programs per task, n (the paper)")
     temperature: float = Field(1.0, ge=0, le=2, description="0 is greedy (ours; paper unknown)")
+    temperatures: tuple[Annotated[float, Field(ge=0, le=2)], ...] = Field(
+        (), description="of iteration 1, 2, ...; the last one stays; empty = the one above always"
+    )
     top_p: float = Field(0.95, gt=0, le=1, description="nucleus mass; 1 = off (Codex: 0.95)")
-    max_new_tokens: int = Field(256, ge=1, description="longest completion, tokens (ours)")
+    max_new_tokens: int = Field(256, ge=0, description=MAX_NEW_TOKENS)
     batch_size: int = Field(200, ge=1, description="completions generated at once (ours)")
     low_yield: float = Field(
         0.05, ge=0, le=1, description="share of correct first samples below which more are drawn"
@@ -109,7 +114,7 @@ class TrainingConfig(Settings):
 
 
 class EvaluationConfig(Settings):
-    max_new_tokens: int = Field(256, ge=1, description="longest completion, tokens (ours)")
+    max_new_tokens: int = Field(256, ge=0, description=MAX_NEW_TOKENS)
     batch_size: int = Field(200, ge=1, description="completions generated at once (ours)")
 
 
@@ -118,6 +123,62 @@ class TransformersBackend(Settings):
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="auto: bfloat16 where the processor has it, else float32"
     )
+
+
+class VllmBackend(Settings):
+    backend: Literal["vllm"] = "vllm"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="auto: bfloat16 where the processor has it, else float32"
+    )
+    adapter: Literal["auto", "lora", "merged"] = Field(
+        "auto", description="auto: merged into the weights of a small model, else beside them"
+    )
+    gpu_memory_utilization: float = Field(
+        0.9, gt=0, le=1, description="share of the GPU's memory that vLLM takes (vLLM: 0.9)"
+    )
+    max_model_len: int = Field(
+        8192, ge=0, description="tokens of prompt and completion; 0 = the model's window (ours)"
+    )
+    max_num_seqs: int = Field(256, ge=1, description="completions under way at once (ours)")
+    tensor_parallel: int = Field(1, ge=1, description="GPUs that share the model's layers")
+
+
+class OpenAIBackend(Settings):
+    backend: Literal["openai"] = "openai"
+    base_urls: tuple[str, ...] = Field(
+        (), description="servers, used in turn: http://gpu-box:8000/v1, more with commas"
+    )
+    model: str = Field("", description="the base as the server names it; empty = the run's model")
+    concurrency: int = Field(16, ge=1, description="prompts under way per server (ours)")
+    timeout_s: float = Field(600.0, gt=0, description="for one prompt's completions (ours)")
+    max_retries: int = Field(5, ge=0, description="per prompt, with exponential backoff (ours)")
+
+    @field_validator("base_urls", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """One string with commas, as a form or the command line gives it."""
+        if not isinstance(value, str):
+            return value
+        return tuple(url.strip().rstrip("/") for url in value.split(",") if url.strip())
+
+    @field_validator("base_urls")
+    @classmethod
+    def _are_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"{url!r} is no address such as http://127.0.0.1:8000/v1")
+        return value
+
+
+GenerationBackend = Annotated[
+    TransformersBackend | VllmBackend | OpenAIBackend, Field(discriminator="backend")
+]
+
+
+def default_backend() -> TransformersBackend | VllmBackend:
+    """vLLM where it is installed and there is an NVIDIA GPU; asked without loading either."""
+    has_gpu = Path("/dev/nvidiactl").exists()
+    return VllmBackend() if has_gpu and find_spec("vllm") else TransformersBackend()
 
 
 class RefineConfig(Settings):
@@ -142,7 +203,10 @@ class RefineConfig(Settings):
         "auto", description="auto: prompts are user messages where the base has a chat template"
     )
     quarantined: tuple[str, ...] = Field((), description="tasks left out, by id, when it was made")
-    generation: TransformersBackend = TransformersBackend()
+    stop_strings: tuple[str, ...] = Field(
+        (), description="a completion ends before the first of these, e.g. for bases without chat"
+    )
+    generation: GenerationBackend = Field(default_factory=default_backend)
     sampling: SamplingConfig = SamplingConfig()
     sandbox: SandboxConfig = SandboxConfig()
     pairing: PairingConfig = PairingConfig()
@@ -154,10 +218,21 @@ class RefineConfig(Settings):
         rate = self.training.learning_rate * self.training.learning_rate_decay ** (iteration - 1)
         return self.training.model_copy(update={"learning_rate": rate})
 
+    def sampling_of(self, iteration: int) -> SamplingConfig:
+        """The sampling settings of an iteration, 1 the first: its own temperature."""
+        planned = self.sampling.temperatures
+        if not planned:
+            return self.sampling
+        temperature = planned[min(iteration, len(planned)) - 1]
+        return self.sampling.model_copy(update={"temperature": temperature})
+
     @classmethod
     def for_model(cls, model: str, **changes: Any) -> "RefineConfig":
         """The defaults that suit `model`, with `changes` (plain nested dicts) on top."""
         defaults = MODEL_DEFAULTS.get(model, {})
+        if "generation" in changes and "backend" not in changes["generation"]:
+            named = {"backend": default_backend().backend, **changes["generation"]}
+            changes = {**changes, "generation": named}
         return cls.model_validate(_merge(_merge({"model": model}, defaults), changes))
 
 

@@ -11,6 +11,7 @@ from codelutra.adapters import MANIFEST, SETTINGS, WEIGHTS, verify_adapter
 from codelutra.errors import AdapterError, CodeLutraError, ModelError
 from codelutra.evaluation import best_iteration
 from codelutra.ledger import Ledger
+from codelutra.merging import merged_policy
 from codelutra.model_card import Export, base_name, hub_revision, is_on_hub, model_card
 from codelutra.models import check_model, model_revision, resolve_model
 
@@ -122,15 +123,11 @@ def _merge(export: Export, folder: Path) -> None:
     _check_base(export)
     base, revision = resolve_model(adapter.base_model), hub_revision(adapter)
 
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype="auto")
-        policy = PeftModel.from_pretrained(model, adapter.path, torch_device="cpu")
-        _check_not_tied(policy, adapter.path)
-        policy.merge_and_unload(safe_merge=True).save_pretrained(folder)
+        merged_policy(base, adapter.path, revision=revision).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -151,17 +148,4 @@ def _check_base(export: Export) -> None:
             f"the weights of {adapter.base_model} are not those that the adapter was trained on "
             f"({found[:19]}, recorded was {adapter.base_revision[:19]}): bring those back, or "
             "export without --merge"
-        )
-
-
-def _check_not_tied(policy: Any, path: str) -> None:
-    """With tied weights, merging into the output layer would change the input layer, too."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    model = policy.get_base_model()
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    if model.config.tie_word_embeddings and any(isinstance(end, BaseTunerLayer) for end in ends):
-        raise AdapterError(
-            f"adapter {path} changes an embedding that the base shares between its input and its "
-            "output, which one merged weight cannot hold: export without --merge"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from codelutra import phases
 from codelutra.asserts import weak_proof
+from codelutra.generation import Engine
 from codelutra.grading import Grader
 from codelutra.ledger import Ledger
 from codelutra.records import Trust
@@ -26,23 +27,28 @@ def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
     """Score the base model, then refine it `iterations` times, or until it gains no more."""
-    with Sandbox(ledger.config.sandbox) as sandbox:
+    with Sandbox(ledger.config.sandbox) as sandbox, Engine() as engine:
         grader = Grader(sandbox)
         ledger.add_trust(Trust(not sandbox.is_fenced, sum(map(weak_proof, tasks))))
-        step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader)
+        step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader, engine)
         for iteration in range(1, ledger.config.iterations + 1):
-            refine_once(ledger, tasks, iteration, grader, step)
+            refine_once(ledger, tasks, iteration, grader, engine, step)
             if phases.should_stop_early(ledger, iteration):
                 break
 
 
 def refine_once(
-    ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader, step: Step = call
+    ledger: Ledger,
+    tasks: Sequence[Task],
+    iteration: int,
+    grader: Grader,
+    engine: Engine,
+    step: Step = call,
 ) -> None:
     """One iteration: sample, execute, pair, train, evaluate."""
-    step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration)
+    step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration, grader, engine)
     step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, grader)
-    step(f"{iteration}/sample_more", phases.sample_more, ledger, tasks, iteration, grader)
+    step(f"{iteration}/sample_more", phases.sample_more, ledger, tasks, iteration, grader, engine)
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
-    step(f"{iteration}/train", phases.train, ledger, tasks, iteration)
-    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, grader)
+    step(f"{iteration}/train", phases.train, ledger, tasks, iteration, engine)
+    step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, grader, engine)

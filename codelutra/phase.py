@@ -25,6 +25,53 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["codelutra.phase_imports"])
 
 
+class PhaseChild:
+    """A child that does one job after the other and keeps what it has loaded in between."""
+
+    def __init__(self, name: str, *, log: Path, error: type[CodeLutraError]) -> None:
+        """`name` is a phase that `phase_child` knows; `error` is raised when it fails."""
+        self.name, self.error = name, error
+        _make(log)
+        self._channel, theirs = _forks.Pipe()
+        arguments = (name, theirs, str(log), dict(os.environ))
+        self._process = _forks.Process(target=phase_child.main, args=arguments)
+        try:
+            self._process.start()
+        except (ConnectionError, EOFError):
+            self.close()
+            raise error(f"the {name} phase did not start: see {log}") from None
+        finally:
+            theirs.close()
+
+    def ask(
+        self, job: dict[str, Any], *, log: Path, should_stop: Callable[[], bool]
+    ) -> Iterator[Message]:
+        """Yield the child's messages until the job is done; both are plain JSON data.
+
+        What the child prints is appended to `log`. Raises StopRequested when told to stop.
+        """
+        _make(log)
+        try:
+            self._channel.send_bytes(json.dumps({"job": job, "log": str(log)}).encode())
+        except ConnectionError:
+            raise self.error(self._death(log)) from None
+        for message in _messages(self._channel, should_stop):
+            if "error" in message:
+                raise self.error(message["error"])
+            if "done" in message:
+                return
+            yield message
+        raise self.error(self._death(log))
+
+    def close(self) -> None:
+        self._channel.close()
+        _kill_group(self._process)
+
+    def _death(self, log: Path) -> str:
+        self._process.join()
+        return f"the {self.name} phase died (exit code {self._process.exitcode}): see {log}"
+
+
 def run_phase(
     name: str,
     job: dict[str, Any],
@@ -33,42 +80,29 @@ def run_phase(
     should_stop: Callable[[], bool],
     error: type[CodeLutraError],
 ) -> Iterator[Message]:
-    """Yield the child's messages. Raises `error` when it fails, StopRequested when told to stop.
-
-    `job` and the messages are plain JSON data; what the child prints is appended to `log`.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()  # a full disk or a folder of somebody else's is told here, in one line
-    receiver, sender = _forks.Pipe(duplex=False)
-    arguments = (name, json.dumps(job), sender, str(log), dict(os.environ))
-    child = _forks.Process(target=phase_child.main, args=arguments)
+    """Yield the messages of a child that does this one job."""
+    child = PhaseChild(name, log=log, error=error)
     try:
-        child.start()
-        sender.close()
-        failure = ""
-        for message in _messages(receiver, should_stop):
-            if "error" in message:
-                failure = message["error"]
-            else:
-                yield message
-        child.join()
-        if failure or child.exitcode != 0:
-            raise error(failure or f"the {name} phase died (exit code {child.exitcode}): see {log}")
-    except (ConnectionError, EOFError):  # the server, or the child before its first message
-        raise error(f"the {name} phase did not start: see {log}") from None
+        yield from child.ask(job, log=log, should_stop=should_stop)
     finally:
-        receiver.close()
-        _kill_group(child)
+        child.close()
 
 
-def _messages(receiver: Connection, should_stop: Callable[[], bool]) -> Iterator[Message]:
+def _make(log: Path) -> None:
+    """A full disk or a folder of somebody else's is told here, in one line."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+
+
+def _messages(channel: Connection, should_stop: Callable[[], bool]) -> Iterator[Message]:
+    """Until the child hangs up."""
     while True:
         if should_stop():
             raise StopRequested("stopped on request; what is finished is kept")
-        if wait([receiver], POLL_S):
+        if wait([channel], POLL_S):
             try:
-                yield json.loads(receiver.recv_bytes())
-            except EOFError:
+                yield json.loads(channel.recv_bytes())
+            except (EOFError, ConnectionError):
                 return
 
 

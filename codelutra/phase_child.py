@@ -1,4 +1,4 @@
-"""The child side of a phase: a job in, messages out, everything printed to the log."""
+"""The child side of a phase: jobs in, messages out, everything printed to the log."""
 
 import ctypes
 import json
@@ -6,33 +6,47 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from codelutra.errors import CodeLutraError
 
 Send = Callable[[dict[str, Any]], None]
+Phase = Callable[[dict[str, Any], Send], None]
 PR_SET_PDEATHSIG = 1
 
 
-def main(name: str, job: str, channel: Connection, log: str, environment: dict[str, str]) -> None:
-    """Run the phase `name` on `job` (JSON); every message is one JSON object on `channel`."""
+def main(name: str, channel: Connection, log: str, environment: dict[str, str]) -> None:
+    """Do the jobs that come in, each answered with messages: JSON objects, the last one `done`."""
     os.setsid()  # killed as a group
     die_with_parent()
-    for stream in (1, 2):
-        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), stream)
+    _print_to(log)
     os.environ.update(environment)  # the server's are as old as the first phase
 
     def send(message: dict[str, Any]) -> None:
         channel.send_bytes(json.dumps(message).encode())
 
     try:
-        {"generate": _generate, "train": _train}[name](json.loads(job), send)
+        phase = {"generate": _generate, "train": _train}[name]()
+        while True:
+            envelope = json.loads(channel.recv_bytes())
+            _print_to(envelope["log"])
+            phase(envelope["job"], send)
+            send({"done": True})
+    except EOFError:  # nobody asks any more
+        return
     except Exception as error:  # the phase boundary: one line up, the traceback to the log
         traceback.print_exc()
         send({"error": _one_line(error)})
         sys.exit(1)
+
+
+def _print_to(log: str) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
 
 
 def die_with_parent() -> None:
@@ -49,22 +63,17 @@ def _one_line(error: Exception) -> str:
     return text if isinstance(error, CodeLutraError) else f"{type(error).__name__}: {text}"
 
 
-def _generate(job: dict[str, Any], send: Send) -> None:
-    """Each chunk has its own seed, so a resumed run draws the same programs."""
-    from codelutra.generation import load_generator, request_from_job
+def _generate() -> Phase:
+    from codelutra.generation.serving import Serving
 
-    generator = load_generator(job["backend"], job["model"], job["adapter"], job["chat_template"])
-    send({"loaded": True})
-    for number, prompts in _chunks(job["chunks"]):
-        completions = generator.generate(prompts, request_from_job(job, chunk=number))
-        send({"chunk": number, "completions": completions})
+    return Serving()
 
 
-def _chunks(chunks: dict[str, list[str]]) -> Iterator[tuple[int, list[str]]]:
-    return ((int(number), prompts) for number, prompts in chunks.items())
+def _train() -> Phase:
+    return _train_once
 
 
-def _train(job: dict[str, Any], send: Send) -> None:
+def _train_once(job: dict[str, Any], send: Send) -> None:
     if job["training"]["num_processes"] > 1:
         from codelutra.training.launched import launch
 

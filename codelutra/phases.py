@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Any
 
 from codelutra import alerts, low_yield
-from codelutra.adapters import verify_adapter
+from codelutra.config import EvaluationConfig, RefineConfig, SamplingConfig
 from codelutra.evaluation import correct_tasks, gain_on_both, iterations_without_gain, score
-from codelutra.generation import GenerationRequest, generate
+from codelutra.generation import Drawn, Engine, GenerationRequest, Policy
 from codelutra.grading import Grader
+from codelutra.grading_beside import GradingBeside
 from codelutra.ledger import Ledger
 from codelutra.models import resolve_model
 from codelutra.pairing import build_pairs
@@ -29,19 +30,19 @@ GRADED_AT_ONCE = 400  # samples whose verdicts are stored together
 SPLIT_NAMES = {"validation": "validation", "heldout": "held-out"}
 
 
-def sample(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
-    """Draw n programs for each training task from the policy of the previous iteration."""
-    config = ledger.config.sampling
-    request = GenerationRequest(
-        num_samples=config.num_samples,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        max_new_tokens=config.max_new_tokens,
-        seed=_seed(ledger, iteration),
-    )
+def sample(
+    ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader, engine: Engine
+) -> None:
+    """Draw n programs for each training task from the policy of the previous iteration.
+
+    They are graded beside it, as far as that comes.
+    """
+    config = ledger.config.sampling_of(iteration)
+    seed = _seed(ledger, iteration)
+    request = _request(ledger.config, "sample", config.num_samples, config.temperature, seed)
     with _Timed(ledger, iteration, "sample"):
         mine = list(_by_id(tasks, "train").values())
-        _generate(ledger, mine, iteration, "sample", request, config.batch_size)
+        _generate(ledger, mine, iteration, "sample", request, grader, engine)
 
 
 def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
@@ -50,9 +51,11 @@ def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grade
         _grade(ledger, tasks, "train", iteration, "execute", grader)
 
 
-def sample_more(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
+def sample_more(
+    ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader, engine: Engine
+) -> None:
     """On a low yield: further programs for the tasks still unsolved, at a raised temperature."""
-    config = ledger.config.sampling
+    config = ledger.config.sampling_of(iteration)
     drawn = ledger.samples(iteration, "train")
     if config.extra_samples == 0 or not low_yield.is_low(drawn, config):
         return
@@ -63,15 +66,10 @@ def sample_more(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: G
         first = config.num_samples + wave * config.extra_samples
         drawn = ledger.samples(iteration, "train")
         open_tasks = low_yield.unsolved(train_tasks, drawn, before=first)
-        request = GenerationRequest(
-            num_samples=config.extra_samples,
-            temperature=temperature,
-            top_p=config.top_p,
-            max_new_tokens=config.max_new_tokens,
-            seed=_seed(ledger, iteration) + 5_003 * (wave + 1),
-        )
+        seed = _seed(ledger, iteration) + 5_003 * (wave + 1)
+        request = _request(ledger.config, "sample", config.extra_samples, temperature, seed)
         with _Timed(ledger, iteration, "sample"):
-            _generate(ledger, open_tasks, iteration, "sample", request, config.batch_size, first)
+            _generate(ledger, open_tasks, iteration, "sample", request, grader, engine, first)
         with _Timed(ledger, iteration, "execute"):
             _grade(ledger, tasks, "train", iteration, "execute", grader)
         drawn = ledger.samples(iteration, "train")
@@ -102,8 +100,9 @@ def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     ledger.log(f"iteration {iteration}: {len(pairs)} pairs from {len(samples)} samples{left_out}")
 
 
-def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
+def train(ledger: Ledger, tasks: Sequence[Task], iteration: int, engine: Engine) -> None:
     """Train the next adapter on the pairs, continuing the previous one."""
+    engine.close()  # what it holds of the GPU is needed here
     if ledger.adapter(iteration):
         return
     config = ledger.config
@@ -144,16 +143,17 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
     ledger.log(f"iteration {iteration}: trained adapter {adapter.sha256[:12]}")
 
 
-def evaluate(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
+def evaluate(
+    ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader, engine: Engine
+) -> None:
     """Score the policy of this iteration: one greedy program per validation and held-out task."""
     if ledger.scores(iteration):
         return
-    config = ledger.config.evaluation
-    request = GenerationRequest(1, 0.0, 1.0, config.max_new_tokens, ledger.config.seed)
+    request = _request(ledger.config, "evaluate", 1, 0.0, ledger.config.seed)
     scored: tuple[Split, ...] = ("validation", "heldout")
     with _Timed(ledger, iteration, "evaluate"):
         mine = [task for task in tasks if task.split in scored]
-        _generate(ledger, mine, iteration, "evaluate", request, config.batch_size)
+        _generate(ledger, mine, iteration, "evaluate", request, grader, engine)
         for split in scored:
             _grade(ledger, tasks, split, iteration, "evaluate", grader)
             if samples := ledger.samples(iteration, split):
@@ -197,49 +197,79 @@ def _raise(ledger: Ledger, iteration: int, alert: Alert) -> None:
         ledger.log(f"iteration {iteration}: ALERT {alert.seen}")
 
 
+def _settings(config: RefineConfig, phase: str) -> SamplingConfig | EvaluationConfig:
+    return config.sampling if phase == "sample" else config.evaluation
+
+
+def _request(
+    config: RefineConfig, phase: str, num_samples: int, temperature: float, seed: int
+) -> GenerationRequest:
+    return GenerationRequest(
+        num_samples=num_samples,
+        temperature=temperature,
+        top_p=config.sampling.top_p if phase == "sample" else 1.0,
+        max_new_tokens=_settings(config, phase).max_new_tokens,
+        seed=seed,
+        stop=config.stop_strings,
+    )
+
+
 def _generate(
     ledger: Ledger,
     tasks: Sequence[Task],
     iteration: int,
     phase: str,
     request: GenerationRequest,
-    batch_size: int,
+    grader: Grader,
+    engine: Engine,
     first_index: int = 0,
 ) -> None:
     """Training samples come from the previous policy, all others from this iteration's."""
-    split_of = {task.task_id: task.split for task in tasks}
+    by_id = {task.task_id: task for task in tasks}
+    splits = sorted({task.split for task in tasks})
     last = first_index + request.num_samples - 1
     held = {
         s.key
-        for split in sorted(set(split_of.values()))
+        for split in splits
         for s in ledger.samples(iteration, split)
-        if s.task_id in split_of and first_index <= s.index <= last
+        if s.task_id in by_id and first_index <= s.index <= last
     }
-    done = {task_id for task_id in split_of if (task_id, last) in held}
-    ledger.report(iteration, phase, len(held), len(tasks) * request.num_samples)
-    adapter = ledger.adapter(iteration - 1 if phase == "sample" else iteration)
-    if adapter:
-        verify_adapter(adapter)
-    for samples in generate(
-        tasks,
-        request,
-        policy={
-            "backend": ledger.config.generation.model_dump(),
-            "model": resolve_model(ledger.config.model),
-            "adapter": adapter.path if adapter else "",
-            "chat_template": ledger.config.chat_template,
-        },
-        batch_size=batch_size,
-        done=done,
-        log=_log(ledger, iteration, phase),
-        should_stop=ledger.stop_requested,
-    ):
-        drawn = [replace(s, index=first_index + s.index) for s in samples]
-        for split in sorted(set(split_of.values())):
-            mine = [s for s in drawn if split_of[s.task_id] == split]
-            ledger.add_samples(iteration, split, mine)
-        held |= {s.key for s in drawn}
-        ledger.report(iteration, phase, len(held), len(tasks) * request.num_samples)
+    total = len(tasks) * request.num_samples
+    ledger.report(iteration, phase, len(held), total)
+    config = ledger.config
+    policy = Policy(
+        backend=config.generation,
+        model=resolve_model(config.model),
+        adapter=ledger.adapter(iteration - 1 if phase == "sample" else iteration),
+        chat_template=config.chat_template,
+    )
+    sums = Drawn()
+    started = monotonic()
+    with GradingBeside(grader, by_id) as beside:
+        for drawn in engine.generate(
+            policy,
+            tasks,
+            request,
+            batch_size=_settings(config, phase).batch_size,
+            done={task_id for task_id in by_id if (task_id, last) in held},
+            log=_log(ledger, iteration, phase),
+            should_stop=ledger.stop_requested,
+            on_note=lambda note: ledger.log(f"iteration {iteration}: {note}"),
+        ):
+            samples = [replace(s, index=first_index + s.index) for s in drawn.samples]
+            for split in splits:
+                mine = [s for s in samples if by_id[s.task_id].split == split]
+                ledger.add_samples(iteration, split, mine)
+                beside.take(split, mine)
+            for split, verdicts in beside.finished():
+                ledger.add_verdicts(iteration, split, verdicts)
+            held |= {s.key for s in samples}
+            sums += drawn
+            ledger.report(iteration, phase, len(held), total)
+        for split, verdicts in beside.rest(ledger.stop_requested):
+            ledger.add_verdicts(iteration, split, verdicts)
+    if sums.samples:
+        ledger.log(f"iteration {iteration}: {sums.in_words(monotonic() - started)}")
 
 
 def _grade(

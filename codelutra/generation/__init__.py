@@ -1,11 +1,21 @@
-"""Sampling programs: one Protocol, one file a backend, and the phase that runs it in a child."""
+"""Sampling programs: one Protocol, one file a backend, and the engine that runs one in a child."""
 
 from codelutra.generation.backend import (
+    Chunk,
+    Completion,
     GenerationRequest,
     Generator,
     load_generator,
-    request_from_job,
 )
-from codelutra.generation.phase import generate
+from codelutra.generation.engine import Drawn, Engine, Policy
 
-__all__ = ["GenerationRequest", "Generator", "generate", "load_generator", "request_from_job"]
+__all__ = [
+    "Chunk",
+    "Completion",
+    "Drawn",
+    "Engine",
+    "GenerationRequest",
+    "Generator",
+    "Policy",
+    "load_generator",
+]

@@ -1,39 +1,40 @@
 """Sampling with transformers: runs anywhere, one prefill a prompt however many samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    DynamicCache,
-    TopPLogitsWarper,
-)
+from transformers import AutoModelForCausalLM, DynamicCache, StopStringCriteria, TopPLogitsWarper
 
-from codelutra.chat import model_prompt
 from codelutra.config import TransformersBackend
 from codelutra.errors import ModelError
-from codelutra.generation.backend import GenerationRequest
+from codelutra.generation.backend import TOO_LONG, Chunk, Completion, DrawnChunk, GenerationRequest
+from codelutra.generation.reading import (
+    Reader,
+    cut_at_stop,
+    first_line,
+    load_tokenizer,
+    window_of,
+)
 
 
 class TransformersGenerator:
     """Implements `Generator`. The adapter is merged: same policy, no LoRA cost a token."""
 
     def __init__(
-        self, config: TransformersBackend, model: str, adapter: str, chat_template: str = "auto"
+        self,
+        config: TransformersBackend,
+        model: str,
+        adapter: str = "",
+        chat_template: str = "auto",
     ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = load_tokenizer(model)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
             policy = AutoModelForCausalLM.from_pretrained(model, dtype=_load_dtype(self.device))
         except (OSError, ValueError) as error:
-            raise ModelError(
-                f"cannot load {model}: {str(error).strip().splitlines()[0]}"
-            ) from error
-        self.is_chat = chat_template == "auto"
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
+            raise ModelError(f"cannot load {model}: {first_line(error)}") from error
+        self.reader = Reader(self.tokenizer, chat_template, window_of(policy.config))
         if adapter:
             from peft import PeftModel
 
@@ -44,26 +45,51 @@ class TransformersGenerator:
     def _ends(self) -> list[int]:
         """Tokens that end a completion; a model may name several, one or none."""
         ends = self.model.generation_config.eos_token_id
-        if ends is None:
-            ends = self.tokenizer.eos_token_id
-        return ends if isinstance(ends, list) else [] if ends is None else [ends]
+        named = ends if isinstance(ends, list) else [ends]
+        return sorted({end for end in (*named, self.tokenizer.eos_token_id) if end is not None})
 
-    def generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
+    def generate(self, chunks: Iterable[Chunk], request: GenerationRequest) -> Iterator[DrawnChunk]:
+        for chunk in chunks:
+            with torch.inference_mode():
+                yield chunk.number, self._draw(chunk, request)
+
+    def token_logprobs(self, token_ids: Sequence[int]) -> list[list[float]]:
+        ids = torch.tensor([token_ids], device=self.device)
         with torch.inference_mode():
-            return self._generate(prompts, request)
+            logprobs = self.model(ids).logits[0, :-1].float().log_softmax(dim=-1)
+        found: list[float] = logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+        return [found]
 
-    def _generate(self, prompts: Sequence[str], request: GenerationRequest) -> list[list[str]]:
-        torch.manual_seed(request.seed)
+    def _draw(self, chunk: Chunk, request: GenerationRequest) -> list[list[Completion]]:
+        torch.manual_seed(request.seed + chunk.number)
         n = request.num_samples
-        read = [model_prompt(self.tokenizer, p) if self.is_chat else p for p in prompts]
-        encoded = self.tokenizer(read, return_tensors="pt", padding=True).to(self.device)
-        ids, mask = encoded["input_ids"], encoded["attention_mask"]  # (prompts, length)
+        read = self.reader.token_ids(chunk.prompts)
+        fitting = [ids for ids in read if self.reader.fits(ids, request.max_new_tokens)]
+        drawn = iter(self._sample(fitting, request) if fitting else ())
+        return [
+            [next(drawn) for _ in range(n)]
+            if self.reader.fits(ids, request.max_new_tokens)
+            else [TOO_LONG] * n
+            for ids in read
+        ]
+
+    def _sample(self, prompts: list[list[int]], request: GenerationRequest) -> Iterator[Completion]:
+        """n completions of each prompt, one after the other."""
+        n = request.num_samples
+        ids, mask = _pad_left(prompts, self.device)  # (prompts, length)
         cache = self._prefill(ids[:, :-1], mask[:, :-1])
         cache.batch_repeat_interleave(n)
         last = ids[:, -1:].repeat_interleave(n, dim=0)
-        new = self._decode(last, mask.repeat_interleave(n, dim=0), cache, request)
-        texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
-        return [texts[start : start + n] for start in range(0, len(texts), n)]
+        decoding = _Decoding(self, request)
+        decoding.run(last, mask.repeat_interleave(n, dim=0), cache)
+        for row, (new, has_ended) in enumerate(zip(decoding.new, decoding.ended, strict=True)):
+            text = self.reader.completion(prompts[row // n], new)
+            yield Completion(
+                cut_at_stop(text, request.stop),
+                len(new),
+                "end" if has_ended else "length",
+                float(decoding.logprobs[row]) if request.logprobs else None,
+            )
 
     def _prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
         """Keys and values of all but the last prompt token, once per distinct prompt."""
@@ -75,35 +101,62 @@ class TransformersGenerator:
             )
         return cache
 
-    def _decode(
-        self,
-        last: torch.Tensor,  # (batch, 1), the last prompt token
-        mask: torch.Tensor,  # (batch, prompt length)
-        cache: DynamicCache,
-        request: GenerationRequest,
-    ) -> torch.Tensor:
-        """New tokens, (batch, max_new_tokens), padded. A finished row leaves the batch at once:
-        transformers' generate() runs every row as long as the longest one."""
-        new = torch.full((len(last), request.max_new_tokens), self.tokenizer.pad_token_id)
-        rows = torch.arange(len(last), device=self.device)  # where in `new` each one belongs
-        for step in range(request.max_new_tokens):
-            logits = self.model(
+
+class _Decoding:
+    """One batch, token by token. A finished row leaves the batch at once: transformers'
+    generate() runs every row as long as the longest one."""
+
+    def __init__(self, generator: TransformersGenerator, request: GenerationRequest) -> None:
+        self.generator, self.request = generator, request
+        self.new: list[list[int]] = []  # tokens of each row
+        self.ended: list[bool] = []
+        self.logprobs = torch.zeros(0)
+        self.stopping = (
+            StopStringCriteria(generator.tokenizer, list(request.stop)) if request.stop else None
+        )
+
+    def run(self, last: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
+        """`last`: (batch, 1), the last prompt token; `mask`: (batch, prompt length)."""
+        batch, device = len(last), self.generator.device
+        rows = torch.arange(batch, device=device)  # of the batch, in the order they came
+        tokens = torch.zeros(batch, self.request.max_new_tokens, dtype=torch.long, device=device)
+        lengths = torch.full((batch,), self.request.max_new_tokens, device=device)
+        ended = torch.zeros(batch, dtype=torch.bool, device=device)
+        self.logprobs = torch.zeros(batch, device=device)
+        for step in range(self.request.max_new_tokens):
+            logits = self.generator.model(
                 input_ids=last,
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
                 past_key_values=cache,
                 logits_to_keep=1,
             ).logits[:, -1]
-            last = _next_token(logits.float(), request)
-            new[rows.cpu(), step] = last[:, 0].cpu()
-            going = ~torch.isin(last[:, 0], self.end_tokens)
-            if not going.any():
-                break
+            last = _next_token(logits.float(), self.request)
+            tokens[rows, step] = last[:, 0]
+            if self.request.logprobs:
+                picked = logits.float().log_softmax(dim=-1).gather(1, last)[:, 0]
+                self.logprobs[rows] += picked
+            going = ~torch.isin(last[:, 0], self.generator.end_tokens)
+            if self.stopping:
+                going &= ~self.stopping(tokens[rows, : step + 1], None)
             if not going.all():
+                ended[rows[~going]] = True
+                lengths[rows[~going]] = step + 1
+                if not going.any():
+                    break
                 rows, last, mask = rows[going], last[going], mask[going]
                 cache.batch_select_indices(going.nonzero()[:, 0])
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        return new
+        self.ended = ended.tolist()
+        self.new = [row[:end] for row, end in zip(tokens.tolist(), lengths.tolist(), strict=True)]
+
+
+def _pad_left(prompts: list[list[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, each (prompts, length); what stands in the padding is never read."""
+    length = max(map(len, prompts))
+    ids = [[0] * (length - len(prompt)) + prompt for prompt in prompts]
+    mask = [[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 def _next_token(logits: torch.Tensor, request: GenerationRequest) -> torch.Tensor:

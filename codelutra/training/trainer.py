@@ -11,6 +11,7 @@ from trl import DPOConfig
 from codelutra.adapters import json_sha256
 from codelutra.chat import model_prompt
 from codelutra.config import TrainingConfig
+from codelutra.probe import MAX_TOKENS, Probe, write_probe
 from codelutra.training.checkpoints import Checkpoints, last_sealed
 from codelutra.training.dual_loss import loss_terms
 from codelutra.training.dual_trainer import DualTrainer
@@ -42,10 +43,35 @@ def train(job: dict[str, Any], send: Send) -> None:
         callbacks=[_StepReporter(send), Checkpoints(job_sha256, config.checkpoint_s)],
     )
     send({"facts": trainer.facts})
+    text = probe_text(tokenizer, pairs[0])
+    policy = trainer.model.get_base_model()  # with the adapter in its layers
+    before = token_logprobs(policy, text)
     resumed = last_sealed(Path(job["work"]), job_sha256)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if trainer.is_world_process_zero():
         trainer.model.save_pretrained(job["out"], selected_adapters=["default"])
+        after = token_logprobs(policy, text)
+        with trainer.model.disable_adapter():
+            base = token_logprobs(policy, text)
+        write_probe(Path(job["out"]), Probe(text, base, before, after))
+
+
+def probe_text(tokenizer: Any, pair: dict[str, Any]) -> list[int]:
+    """Tokens that the training changes much: the end of a prompt and its chosen program."""
+    text = tokenizer(pair["prompt"] + pair["chosen"])["input_ids"]
+    return [int(token) for token in text[-MAX_TOKENS:]]
+
+
+def token_logprobs(model: Any, token_ids: list[int]) -> list[float]:
+    """Log-probability of each token but the first, in nats, without dropout."""
+    was_training = model.training
+    model.eval()
+    ids = torch.tensor([token_ids], device=model.device)
+    with torch.no_grad():
+        logprobs = model(input_ids=ids).logits[0, :-1].float().log_softmax(dim=-1)
+    model.train(was_training)
+    found: list[float] = logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+    return found
 
 
 def trl_arguments(config: TrainingConfig, job: dict[str, Any]) -> DPOConfig:
