@@ -9,7 +9,7 @@ import pytest
 
 from codelutra.asserts import weak_proof
 from codelutra.config import SandboxConfig
-from codelutra.grading import Grader, program_of
+from codelutra.grading import Grader, gold_program, program_of
 from codelutra.harness import HarnessError, take_harness_apart
 from codelutra.records import Sample, Verdict
 from codelutra.sandbox import Sandbox
@@ -134,6 +134,11 @@ def test_the_process_of_the_program_holds_no_reference(task: Task, sandbox: Sand
         "assert not found, 'it is here'\nresult = 1"
     )
     assert "it is here" not in verdict(task, sandbox, look).detail
+
+
+def test_a_slow_question_has_its_time(task: Task) -> None:
+    slow = task.model_copy(update={"timeout_s": 20.0})
+    assert gold_program(slow).timeout_s == 20
 
 
 def test_inputs_drawn_by_chance_are_the_same_where_it_is_judged(
