@@ -42,7 +42,8 @@ def with_tests(task: "Task", source: str) -> Program:
     """`source` as it is run for a task that has tests."""
     if task.harness == "ds1000":
         run = with_solution(task.tests[0], source)
-        return Program(task.kind, run.code, setup=run.setup, calls=run.calls, tests=run.plan)
+        program = Program(task.kind, run.code, setup=run.setup, timeout_s=task.timeout_s)
+        return dataclasses.replace(program, calls=run.calls, tests=run.plan)
     program = Program(task.kind, source, setup=task.setup, timeout_s=task.timeout_s)
     if task.inputs:
         return dataclasses.replace(
@@ -84,8 +85,10 @@ def execute(
     should_stop: Callable[[], bool] = never,
 ) -> list[ExecutionResult]:
     """As `Sandbox.execute`; the value of a program with tests is '' or what does not hold."""
-    plans = sorted({program.tests for program in programs if is_recorded(program.tests)})
-    recordings = sandbox.execute([recorder(plan) for plan in plans], should_stop=should_stop)
+    plans = {each.tests: each.timeout_s for each in programs if is_recorded(each.tests)}
+    recordings = sandbox.execute(
+        list(map(recorder, plans, plans.values())), should_stop=should_stop
+    )
     recorded = dict(zip(plans, recordings, strict=True))
     ready = [with_recorded(program, recorded.get(program.tests)) for program in programs]
     results = sandbox.execute(ready, on_done, should_stop)
@@ -103,8 +106,9 @@ def is_recorded(plan: str) -> bool:
     return bool(plan) and json.loads(plan)["recorded"]
 
 
-def recorder(plan: str) -> Program:
-    return Program("python", f"import replay\nresult = replay.record({plan!r})")
+def recorder(plan: str, timeout_s: float) -> Program:
+    source = f"import replay\nresult = replay.record({plan!r})"
+    return Program("python", source, timeout_s=timeout_s)
 
 
 def with_recorded(program: Program, recording: ExecutionResult | None) -> Program:

@@ -1,8 +1,13 @@
 """Shared fixtures: a home of its own for every test, and a tiny random model."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Read by torch as it loads, in children too: on tiny models threads wait more than they compute,
+# ten times as long where another process wants the same cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -198,9 +198,9 @@ def test_a_worker_of_another_home_on_the_same_database_is_refused(lab: Lab) -> N
 
 
 def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
-    parent = subprocess.Popen(["sleep", "60"], text=True)
+    parent = subprocess.Popen(["sleep", "600"], text=True)
     run_id = lab.submit(**SMALL)
-    worker = lab.start_worker(str(parent.pid))
+    worker = lab.start_worker(str(parent.pid), batch_s=0.1)  # long enough to be seen running
     lab.wait_for(run_id, RunStatus.RUNNING)
     kill(parent)
     lab.wait_for(run_id, RunStatus.COMPLETED)

@@ -13,6 +13,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+import app
 from pages import shell
 from storage.lock import find_worker
 
@@ -21,8 +22,6 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def client(store: Path) -> Iterator[Client]:
-    import app
-
     blocks = shell.build()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -102,14 +101,13 @@ def test_importing_the_app_starts_and_loads_nothing(home):
     assert not home.exists()
 
 
-def test_an_occupied_port_is_one_clear_line(home):
+def test_an_occupied_port_is_one_clear_line(home, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = _app("--port", str(port))
-    assert done.returncode == 2
-    assert done.stderr == f"port {port} is in use: choose another with --port\n"
+        assert app.main(["--port", str(port)]) == 2
+    assert capsys.readouterr().err == f"port {port} is in use: choose another with --port\n"
 
 
 def test_a_home_that_cannot_be_written_is_one_clear_line(home):

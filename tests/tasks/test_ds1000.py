@@ -9,14 +9,14 @@ import pytest
 
 from codelutra.asserts import weak_proof
 from codelutra.config import SandboxConfig
-from codelutra.grading import Grader, program_of
+from codelutra.grading import Grader, gold_program, program_of
 from codelutra.harness import HarnessError, take_harness_apart
 from codelutra.records import Sample, Verdict
 from codelutra.sandbox import Sandbox
 from codelutra.tasks import Task
 from codelutra.tasks.health import check_golds
 from codelutra.tasks.stored import import_set
-from tests.tasks.published import DATA, DS1000, DS1000_CONTEXT, real_data
+from tests.tasks.published import DATA, DS1000, DS1000_CONTEXT, patient, real_data
 
 RIGHT = 'result = df.assign(total=df.price * factor).set_index("name").total\n'
 
@@ -136,6 +136,11 @@ def test_the_process_of_the_program_holds_no_reference(task: Task, sandbox: Sand
     assert "it is here" not in verdict(task, sandbox, look).detail
 
 
+def test_a_slow_question_has_its_time(task: Task) -> None:
+    slow = task.model_copy(update={"timeout_s": 20.0})
+    assert gold_program(slow).timeout_s == 20
+
+
 def test_inputs_drawn_by_chance_are_the_same_where_it_is_judged(
     task: Task, sandbox: Sandbox
 ) -> None:
@@ -182,7 +187,7 @@ def test_questions_that_cannot_be_judged_here_are_left_out_with_a_reason(tmp_pat
 def test_the_published_set_and_every_gold_that_todays_pandas_can_run() -> None:
     stored, tasks = import_set(DATA / "ds1000" / "ds1000.jsonl", "ds")
     assert len(tasks) + len(stored.left_out) == 1000
-    report = check_golds(tasks)
+    report = check_golds([patient(task) for task in tasks])
     # Golds that ask for what numpy and pandas have dropped since; each says what it was.
     gone = ("AttributeError", "TypeError", "KeyError: 0", "ValueError: Invalid frequency",
             "ValueError: time data")  # fmt: skip

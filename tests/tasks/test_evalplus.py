@@ -1,6 +1,7 @@
 """HumanEval+ and MBPP+: inputs only are published, and what is expected is what the gold gives."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from codelutra.tasks import Task, formats
 from codelutra.tasks.evalplus_inputs import as_source, with_types
 from codelutra.tasks.health import check_golds
 from codelutra.tasks.template import fill
-from tests.tasks.published import DATA, real_data
+from tests.tasks.published import DATA, patient, real_data
 
 HUMANEVAL = {
     "task_id": "HumanEval/0",
@@ -267,6 +268,15 @@ def test_the_judge_of_a_slow_task_has_its_time() -> None:
 
 
 REAL = {"HumanEvalPlus-Mini": 164, "MbppPlus": 377, "HumanEvalPlus": 164}
+IS_FULL = "CODELUTRA_FULL" in os.environ
+FEW = 5  # inputs of a slow task, all of whose inputs together take half a minute
+
+
+def affordable(task: Task) -> Task:
+    """A dozen slow tasks take most of the time that all do."""
+    if IS_FULL or not task.timeout_s:
+        return task
+    return task.model_copy(update={"inputs": task.inputs[:FEW]})
 
 
 @real_data
@@ -279,6 +289,9 @@ def test_all_golds_of_the_real_sets_hold_and_no_test_is_shown(name: str) -> None
         for d in published.drafts
     ]
     assert not [task.task_id for task in tasks if "\nassert" in task.prompt]
-    found = check_golds(tasks)
-    assert (found["gold_ok"], found["gold_failed"], found["weak_proof"]) == (REAL[name], [], [])
+    assert len(tasks) == REAL[name]
+    if name == "HumanEvalPlus" and not IS_FULL:
+        tasks = tasks[::3]  # all run on the inputs of Mini
+    found = check_golds([patient(affordable(task)) for task in tasks])
+    assert (found["gold_ok"], found["gold_failed"], found["weak_proof"]) == (len(tasks), [], [])
     assert found["nondeterministic"] == []

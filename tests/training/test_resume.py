@@ -64,7 +64,8 @@ def kill_child_at(step: int) -> OnStep:
             (child,) = [
                 process.pid
                 for process in psutil.Process().children(recursive=True)
-                if "multiprocessing.forkserver" in " ".join(process.cmdline())
+                if process.status() != psutil.STATUS_ZOMBIE  # another test's
+                and "multiprocessing.forkserver" in " ".join(process.cmdline())
                 and os.getsid(process.pid) == process.pid
             ]
             os.kill(child, signal.SIGKILL)
