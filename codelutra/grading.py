@@ -7,7 +7,7 @@ from dataclasses import replace
 from codelutra import asserts
 from codelutra.evidence import show_answer
 from codelutra.languages import language_of
-from codelutra.prompting import program_text
+from codelutra.prompting import task_program
 from codelutra.records import Sample, SampleKey, Verdict, VerdictKind
 from codelutra.sandbox import ExecutionResult, Program, Sandbox
 from codelutra.tasks.task import Task
@@ -59,7 +59,11 @@ class Grader:
         """A verdict for every sample. Raises StopRequested; KeyError for an unknown task."""
         if len(self._verdicts) > MAX_REMEMBERED:
             self._verdicts.clear()
-        programs = {s.key: program_of(tasks[s.task_id], s) for s in samples}
+        found = {s.key: task_program(s.completion, tasks[s.task_id]) for s in samples}
+        programs = {
+            key: with_inputs(tasks[key[0]], extraction.program) if extraction.program else None
+            for key, extraction in found.items()
+        }
         new = self._grade_new(
             tasks,
             {
@@ -77,7 +81,10 @@ class Grader:
         }
         known = ChainMap(new, self._verdicts)
         return {
-            key: NO_PROGRAM if program is None else known[key[0], program]
+            key: replace(
+                NO_PROGRAM if program is None else known[key[0], program],
+                extraction=found[key].words,
+            )
             for key, program in programs.items()
         }
 
@@ -106,11 +113,6 @@ class Grader:
             )
             for task_id, program in pairs
         }
-
-
-def program_of(task: Task, sample: Sample) -> Program | None:
-    source = program_text(sample.completion, task)
-    return with_inputs(task, source) if source else None
 
 
 def gold_program(task: Task) -> Program:

@@ -12,11 +12,12 @@ from codelutra.asserts import weak_proof
 from codelutra.config import SandboxConfig
 from codelutra.errors import TaskError
 from codelutra.grading import Grader
-from codelutra.records import Sample
+from codelutra.records import ExtractionRule, Sample
 from codelutra.sandbox import Sandbox
 from codelutra.tasks.task import Task
 
 ROWS_AT_ONCE = 500
+PLAIN = (ExtractionRule.BARE, ExtractionRule.EMPTY)
 
 
 def judge(
@@ -27,9 +28,10 @@ def judge(
     Returns the broken rows and how many rows have which verdict.
 
     `index` counts the rows of a task from 0. Where there is something to say: `output` (what the
-    program printed), `flaky` (the verdict flipped when it was run again), `weak_proof` (the task's
-    tests run beside the program), `unfenced` (no sandbox). A broken row (a message with its line
-    number) is left out and the rest is graded.
+    program printed), `extraction` (how the program was found, when not as the whole text), `flaky`
+    (the verdict flipped when it was run again), `weak_proof` (the task's tests run beside the
+    program), `unfenced` (no sandbox). A broken row (a message with its line number) is left out
+    and the rest is graded.
     """
     broken: list[str] = []
     counts: Counter[str] = Counter()
@@ -57,6 +59,7 @@ def judge(
                 }
                 marks = {
                     "output": verdict.output,
+                    "extraction": "" if verdict.extraction in PLAIN else verdict.extraction,
                     "flaky": verdict.flaky,
                     "weak_proof": weak_proof(tasks[sample.task_id]),
                     "unfenced": not sandbox.is_fenced,

@@ -21,13 +21,28 @@ class VerdictKind(StrEnum):
     HARNESS_ERROR = "harness_error"  # our fault: retried, never a label
 
 
+class ExtractionRule(StrEnum):
+    """How the program of a completion was found, or why there is none."""
+
+    BARE = "bare"  # the whole text
+    FENCED = "fenced"
+    UNCLOSED_FENCE = "unclosed_fence"  # it may end at the token limit
+    BEFORE_FENCE = "before_fence"  # the prompt opened the fence
+    CHATTER_CUT = "chatter_cut"  # bare, without the prose around it
+    EMPTY = "empty"  # none: no text
+    ONLY_PROSE = "only_prose"  # none
+    OTHER_LANGUAGE = "other_language"  # none: every fenced block is of another, or empty
+    ENDLESS_THOUGHT = "endless_thought"  # none: a <think> that is never closed
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A kind, one line of evidence for a person, and the CPU seconds the program took.
 
     `output` is the beginning of what the program printed: for people, never for the label.
     `flaky`: the outcome was another one when the program was run again alone. The label counts
-    in an accuracy and never in a pair.
+    in an accuracy and never in a pair. `extraction` is the ExtractionRule by which the program was
+    found, behind `thought ` where a <think> part was left out; '' in runs older than it.
     """
 
     kind: VerdictKind
@@ -35,6 +50,7 @@ class Verdict:
     seconds: float = 0.0
     flaky: bool = False
     output: str = ""
+    extraction: str = ""
 
 
 @dataclass(frozen=True)

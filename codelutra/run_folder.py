@@ -79,6 +79,7 @@ class RunFolder:
                 row["seconds"],
                 row.get("flaky", False),
                 row.get("output", ""),
+                row.get("extraction", ""),
             )
             for row in _read(self._file(f"verdicts-{split}", iteration))
         }

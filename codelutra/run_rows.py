@@ -263,21 +263,26 @@ def log_line(run_id: int, message: str, trace: str = "") -> None:
 
 
 def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
+    """The columns of storage.recording.LABEL."""
     if verdict is None:
-        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False, "output": ""}
+        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False, "output": "",
+                "extraction": ""}  # fmt: skip
     return {
         "verdict": verdict.kind.value,
         "detail": verdict.detail,
         "seconds": verdict.seconds,
         "flaky": verdict.flaky,
         "output": verdict.output,
+        "extraction": verdict.extraction,
     }
 
 
 def _sample(row: models.Sample) -> Sample:
     if row.verdict is None:
         return Sample(row.task_id, row.index, row.completion)
-    verdict = Verdict(VerdictKind(row.verdict), row.detail, row.seconds, row.flaky, row.output)
+    verdict = Verdict(
+        VerdictKind(row.verdict), row.detail, row.seconds, row.flaky, row.output, row.extraction
+    )
     return Sample(row.task_id, row.index, row.completion, verdict)
 
 

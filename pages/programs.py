@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 
+from codelutra.records import ExtractionRule
 from pages.format import VERDICTS, text
 from storage.models import Sample
 
 EMPTY = '<p class="faint">No program is graded yet.</p>'
 FLAKY = '<span class="mark">flaky: another verdict when run again, never in a pair</span>'
+# Nothing is said of the whole text, nor of an empty one, which shows by itself.
+FOUND = {
+    ExtractionRule.FENCED: "code found in a fenced block",
+    ExtractionRule.UNCLOSED_FENCE: "code found in a fenced block that is not closed",
+    ExtractionRule.BEFORE_FENCE: "code found before a closing fence",
+    ExtractionRule.CHATTER_CUT: "prose around the code left out",
+    ExtractionRule.ONLY_PROSE: "no code found: prose only",
+    ExtractionRule.OTHER_LANGUAGE: "no code found: fenced blocks in other languages only",
+    ExtractionRule.ENDLESS_THOUGHT: "no code found: the thinking never ends",
+    "thought": "thinking left out",
+}
 
 
 def programs(samples: Sequence[Sample]) -> str:
@@ -19,6 +31,12 @@ def verdict(kind: str) -> str:
     return f'<b class="verdict" data-verdict="{kind}" style="--of:{look.colour}">{look.label}</b>'
 
 
+def _found(extraction: str) -> str:
+    """How the program was found, in few words; '' where it is the whole text."""
+    words = ", ".join(FOUND[word] for word in extraction.split() if word in FOUND)
+    return f'<div class="faint">{words}</div>' if words else ""
+
+
 def _program(sample: Sample) -> str:
     assert sample.verdict is not None
     printed = ""
@@ -28,6 +46,6 @@ def _program(sample: Sample) -> str:
         f"<li>{verdict(sample.verdict)} <code>{text(sample.task_id)}</code> "
         f'<span class="faint">{1000 * sample.seconds:.1f} ms of CPU time</span>'
         f"{FLAKY if sample.flaky else ''}"
-        f'<div class="why">{text(sample.detail)}</div>'
+        f'<div class="why">{text(sample.detail)}</div>{_found(sample.extraction)}'
         f"<pre>{text(sample.completion.strip())}</pre>{printed}</li>"
     )

@@ -119,6 +119,7 @@ class Sample(SQLModel, table=True):
     seconds: float = 0.0
     flaky: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     output: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": ""})
+    extraction: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class PreferencePair(SQLModel, table=True):

@@ -24,7 +24,8 @@ from storage.models import (
 from storage.queries import HARNESS_ERROR
 
 Row = dict[str, Any]
-LABEL = ("verdict", "detail", "seconds", "flaky", "output")  # what grading says of a sample
+# What grading says of a sample.
+LABEL = ("verdict", "detail", "seconds", "flaky", "output", "extraction")
 
 
 def ensure_iteration(session: Session, *, run_id: int, number: int) -> int:

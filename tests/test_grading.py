@@ -131,6 +131,23 @@ def test_every_sample_gets_its_verdict_and_each_program_runs_once(
     assert sorted(counting.calls[0]) == sorted(set(texts) - {""})
 
 
+def test_each_sample_keeps_the_rule_by_which_its_program_was_found(
+    counting: CountingSandbox, task: Task
+) -> None:
+    texts = ["SELECT 1", "```sql\nSELECT 1\n```", "I cannot do that.", "<think>", ""]
+    grader = Grader(counting)
+    for _ in range(2):  # what is remembered is the verdict, not the rule
+        verdicts = grader.grade({"t": task}, samples(*texts))
+        assert [(str(verdict.kind), verdict.extraction) for verdict in verdicts.values()] == [
+            ("wrong_result", "bare"),
+            ("wrong_result", "fenced"),
+            ("no_code", "only_prose"),
+            ("no_code", "endless_thought"),
+            ("no_code", "empty"),
+        ]
+    assert [call.count("SELECT 1") for call in counting.calls] == [1]
+
+
 def test_golds_and_programs_seen_before_do_not_run_again(
     counting: CountingSandbox, task: Task
 ) -> None:

@@ -73,6 +73,24 @@ def test_a_row_is_marked_flaky_only_when_it_is(
     assert [row.get("flaky") for row in rows] == [None, True]
 
 
+def test_a_row_says_how_its_program_was_found(tmp_path: Path) -> None:
+    predictions, out = tmp_path / "p.jsonl", tmp_path / "v.jsonl"
+    completions = [
+        "result = 1",
+        "<think>\n?\n</think>\n```python\nresult = 1\n```",
+        "I cannot say.",
+    ]
+    rows = [{"task_id": "t1", "completion": text} for text in completions]
+    predictions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    judge(TASKS, predictions, out)
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["verdict"], row.get("extraction")) for row in found] == [
+        ("correct", None),
+        ("correct", "thought fenced"),
+        ("no_code", "only_prose"),
+    ]
+
+
 def test_what_a_person_should_know_is_in_the_row(tmp_path: Path) -> None:
     beside = ("x = f(1)\nassert f(x) == 1",)  # a call needs what another gave
     tasks = {

@@ -121,7 +121,7 @@ def test_a_language_more_is_one_file(perl: Task) -> None:
 
 
 def test_plain_fences_and_those_of_the_language_are_read() -> None:
-    assert extract_program("```js\n1\n```", "javascript") == "1"
-    assert extract_program("```\n1\n```", "javascript") == "1"
-    assert extract_program("```python\n1\n```", "javascript") == ""
+    assert extract_program("```js\n1\n```", "javascript").program == "1"
+    assert extract_program("```\n1\n```", "javascript").program == "1"
+    assert extract_program("```python\n1\n```", "javascript").program == ""
     assert "mjs" in language_of("javascript").fences

@@ -91,15 +91,24 @@ def test_the_first_verdict_stays(reopen: Open) -> None:
     assert [sample.verdict for sample in reopen().samples(1, "train")] == [CORRECT, None]
 
 
-def test_a_flaky_verdict_is_kept_with_what_was_printed(reopen: Open) -> None:
-    flaky = Verdict(VerdictKind.CORRECT, "alone", 0.5, flaky=True, output="so far\n")
+def test_a_flaky_verdict_is_kept_with_what_was_printed_and_how_its_program_was_found(
+    reopen: Open,
+) -> None:
+    flaky = Verdict(
+        VerdictKind.CORRECT,
+        "alone",
+        0.5,
+        flaky=True,
+        output="so far\n",
+        extraction="thought fenced",
+    )
     ledger = reopen()
     ledger.add_samples(1, "train", [Sample("a", 0, "x"), Sample("a", 1, "y")])
     ledger.add_verdicts(1, "train", {("a", 0): flaky, ("a", 1): CORRECT})
     assert [sample.verdict for sample in reopen().samples(1, "train")] == [flaky, CORRECT]
 
 
-def test_verdicts_written_before_flaky_existed_are_not(tmp_path: Path) -> None:
+def test_verdicts_written_before_flaky_and_extraction_existed_have_neither(tmp_path: Path) -> None:
     config = RefineConfig.for_model("starter")
     RunFolder(tmp_path, config).add_samples(1, "train", [Sample("a", 0, "x")])
     row = {"task_id": "a", "index": 0, "kind": "correct", "detail": "3 rows", "seconds": 0.25}

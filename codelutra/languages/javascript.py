@@ -1,5 +1,7 @@
 """JavaScript for the command line, run by Node.js: reads stdin, prints to stdout."""
 
+import re
+
 from codelutra.languages.language import CommandLanguage
 from codelutra.sandbox import Command
 
@@ -16,10 +18,21 @@ try {
 }
 """
 
+OPENING = re.compile(
+    r"""//|/\*|\#!|[({\[;] | ["']use\ strict["']
+    | (?:const|var|function|class|import|export|async|return|throw|await)\b
+    | let\ +(?:[{\[]|[\w$]+\ *(?:[^\w\s]|$|of\b|in\b))
+    | (?:if|for|while|switch)\ *\( | for\ +await\b | (?:try|do|else)\ *\{
+    | [\w$.]+(?:[\[(]|\ *(?:[-+*/%&|^]|\*\*|<<|>>|\?\?|&&|\|\|)?=(?!=))  # f(x), x[0], x = 1, x += 1
+    """,
+    re.VERBOSE,
+)
+
 
 class JavaScript(CommandLanguage):
     kind = "javascript"
     fences = frozenset({"javascript", "js", "node", "mjs", "cjs"})
+    opening = OPENING
     command = Command(
         interpreter="node",
         run=(

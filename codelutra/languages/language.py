@@ -1,5 +1,6 @@
 """What CodeLutra has to know of a language; docs/languages.md shows how one is added."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,11 @@ class Language(ABC):
 
     kind: ClassVar[str]  # as tasks name it
     fences: ClassVar[frozenset[str]]  # words behind ``` that open a program; plain ``` does, too
+    # How a line looks that begins a program, without the space before it. Where nothing is said,
+    # text without fences is a program as it stands. `clause` is of lines that may be a part of a
+    # program, right or with a slip, though they look like a sentence.
+    opening: ClassVar[re.Pattern[str] | None] = None
+    clause: ClassVar[re.Pattern[str] | None] = None
     matches: ClassVar[frozenset[str]] = frozenset({"exact"})  # values of Task.match
     fields: ClassVar[frozenset[str]] = frozenset()  # of Task: those of PROOFS that it uses
     command: ClassVar[Command | None] = None

@@ -1,6 +1,7 @@
 """Python: the value of a variable, or tests that call what the program defines."""
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 from codelutra import asserts
@@ -12,10 +13,28 @@ from codelutra.sandbox import Program
 if TYPE_CHECKING:
     from codelutra.tasks.task import Task
 
+OPENING = re.compile(
+    r"""[@#\[({] | [rbf]?(?:\"{3}|'{3})
+    | (?:import|from|def|class|if|for|while|with|return|yield|await|lambda|print|assert|del|raise
+        |global|nonlocal|elif|except)\b
+    | async\ +(?:def|with|for)\b | (?:try|else|finally)\ *: | (?:pass|break|continue)$
+    | [\w.]+(?:[\[(]|\ *(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=))  # f(x), x[0], x = 1, x += 1
+    | \w+\.\w | \w+(?:\ *,\ *\w+)+\ *= | \w+\ *:\ *[\w.]+(?:\[[^=]*\])?\ *=  # x, y = 1, 2
+    """,
+    re.VERBOSE,
+)
+# `If n is odd:` has a slip.
+CLAUSE = re.compile(
+    r"(?:if|elif|else|for|while|with|try|except|finally|def|class|match|case|async)\b.*:$",
+    re.IGNORECASE,
+)
+
 
 class Python(Language):
     kind = "python"
-    fences = frozenset({"python", "python3", "py"})
+    fences = frozenset({"python", "python3", "py", "py3"})
+    opening = OPENING
+    clause = CLAUSE
     matches = frozenset({"exact", "evalplus"})
     fields = frozenset({"tests", "inputs", "tolerance"})
 

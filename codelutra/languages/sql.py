@@ -1,5 +1,6 @@
 """SQL: one read-only query on a SQLite database."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,28 @@ from codelutra.sandbox import ExecutionResult, Program
 if TYPE_CHECKING:
     from codelutra.tasks.task import Task
 
+OPENING = re.compile(
+    r"""-- | /\* | \(\ *(?:\(|select\b|with\b|values\b|$) | select\b | values\ *\(
+    | with\ +(?:recursive\ +)?["\[\w]+\]?\ *(?:\(|as\b|$)
+    | explain\ +(?:query|select|with)\b | pragma\ +\w+(?:$|[ ;(=]) | insert\ +(?:or|into)\b
+    | replace\ +into\b | update\ +\S+\ +set\b | delete\ +from\b
+    | (?:create|drop|alter)\ +(?:temp\w*|table|view|index|unique|trigger|virtual)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# `From city.` has a slip.
+CLAUSE = re.compile(
+    r"(?:from|where|group|order|having|limit|offset|join|left|right|full|inner|cross|natural|on|and|or"
+    r"|union|except|intersect|when|then|else|set|values|with|create|update|delete|insert)\b",
+    re.IGNORECASE,
+)
+
 
 class Sql(Language):
     kind = "sql"
     fences = frozenset({"sql", "sqlite", "sqlite3"})
+    opening = OPENING
+    clause = CLAUSE
     matches = frozenset({"exact", "bird", "spider"})
 
     def program(self, task: "Task", source: str) -> Program:

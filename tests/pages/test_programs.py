@@ -1,6 +1,7 @@
 """A graded program as people see it: everything a model wrote is text."""
 
-from pages.programs import EMPTY, programs
+from codelutra.records import ExtractionRule
+from pages.programs import EMPTY, FOUND, programs
 from storage import db, queries, recording
 from storage.models import Sample
 
@@ -25,6 +26,16 @@ def test_nothing_printed_and_not_flaky_is_not_mentioned():
     assert programs([]) == EMPTY
 
 
+def test_it_is_said_how_a_program_was_found_unless_it_is_the_whole_text():
+    assert "code found in a fenced block" in programs([sample(extraction="fenced")])
+    both = programs([sample(extraction="thought chatter_cut")])
+    assert "thinking left out, prose around the code left out" in both
+    whole = programs([sample()])
+    assert all(programs([sample(extraction=rule)]) == whole for rule in ("bare", "empty"))
+    assert "thinking left out<" in programs([sample(extraction="thought bare")])
+    assert set(ExtractionRule) == {*FOUND, "bare", "empty"} - {"thought"}
+
+
 def test_what_a_program_says_is_no_markup():
     evil = "<img src=x onerror=alert(1)>"
     html = programs([sample(completion=evil, detail=evil, output=evil)])
@@ -45,7 +56,7 @@ def test_the_newest_graded_ones_of_the_newest_iteration_are_shown(add_run):
                     {
                         "task_id": f"{number}-{n}", "index": 0, "completion": "", "detail": "",
                         "verdict": "correct" if number < 2 else None, "seconds": 0.0,
-                        "flaky": False, "output": "",
+                        "flaky": False, "output": "", "extraction": "",
                     }
                     for n in range(3)
                 ],

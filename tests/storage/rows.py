@@ -19,6 +19,7 @@ def sample(
         "seconds": 0.0,
         "flaky": flaky,
         "output": "",
+        "extraction": "",
     }
 
 

@@ -82,7 +82,7 @@ def test_tasks_are_counted_over_all_runs_of_their_set(lab: Lab) -> None:
             iteration = recording.ensure_iteration(session, run_id=run.id, number=1)
             rows = [
                 {"task_id": task, "index": place, "completion": "x", "verdict": verdict,
-                 "detail": "", "seconds": 0.0, "flaky": False, "output": ""}
+                 "detail": "", "seconds": 0.0, "flaky": False, "output": "", "extraction": ""}
                 for task, labels in verdicts.items()
                 for place, verdict in enumerate(labels)
             ]  # fmt: skip

@@ -55,6 +55,7 @@ def test_an_older_schema_keeps_its_samples(database: Path, monkeypatch: pytest.M
     with db.open_session() as session:
         (row,) = queries.samples(session, iteration_id=1, split="train")
     assert (row.completion, row.verdict, row.flaky, row.output) == ("x", "correct", False, "")
+    assert row.extraction == ""
 
 
 def test_sqlite_is_in_wal_mode(home: Path) -> None:

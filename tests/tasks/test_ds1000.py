@@ -9,7 +9,7 @@ import pytest
 
 from codelutra.asserts import weak_proof
 from codelutra.config import SandboxConfig
-from codelutra.grading import Grader, gold_program, program_of
+from codelutra.grading import Grader, gold_program, with_inputs
 from codelutra.harness import HarnessError, take_harness_apart
 from codelutra.records import Sample, Verdict
 from codelutra.sandbox import Sandbox
@@ -121,8 +121,7 @@ def test_no_forgery_passes(task: Task, sandbox: Sandbox, name: str) -> None:
 
 
 def test_the_process_of_the_program_holds_no_reference(task: Task, sandbox: Sandbox) -> None:
-    program = program_of(task, Sample(task.task_id, 0, "result = 1", "train"))
-    assert program is not None
+    program = with_inputs(task, "result = 1")
     told = program.setup + program.source + "".join(program.calls)
     for secret in ("generate_ans", "exec_test", "set_index", "assert_series_equal"):
         assert secret not in told

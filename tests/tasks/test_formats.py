@@ -8,7 +8,8 @@ import pytest
 
 from codelutra.config import SandboxConfig
 from codelutra.errors import TaskError
-from codelutra.grading import Grader, program_text
+from codelutra.grading import Grader
+from codelutra.prompting import task_program
 from codelutra.records import Sample
 from codelutra.sandbox import Sandbox
 from codelutra.tasks import Task, formats
@@ -86,7 +87,7 @@ def test_humaneval_is_read_packed_or_not(tmp_path: Path) -> None:
 )
 def test_a_completion_goes_on_or_begins_anew(tmp_path: Path, completion: str, begins: str) -> None:
     (task,) = tasks_of(formats.load(write(tmp_path / "h.jsonl", HUMANEVAL)))
-    program = program_text(completion, task)
+    program = task_program(completion, task).program
     assert program.startswith(begins)
     assert program.count("def add(") == 1
     compile(program, "program", "exec")
@@ -94,7 +95,7 @@ def test_a_completion_goes_on_or_begins_anew(tmp_path: Path, completion: str, be
 
 def test_an_empty_completion_is_no_program(tmp_path: Path) -> None:
     (task,) = tasks_of(formats.load(write(tmp_path / "h.jsonl", HUMANEVAL)))
-    assert program_text("\n", task) == ""
+    assert task_program("\n", task).program == ""
 
 
 def test_several_sets_in_a_folder_are_not_guessed_about(tmp_path: Path) -> None:
