@@ -141,6 +141,9 @@ class RefineConfig(Settings):
     chat_template: Literal["auto", "never"] = Field(
         "auto", description="auto: prompts are user messages where the base has a chat template"
     )
+    smoke: bool = Field(
+        False, description="a smoke test: one hard task, and no pair is no failure (smoke.py)"
+    )
     quarantined: tuple[str, ...] = Field((), description="tasks left out, by id, when it was made")
     generation: TransformersBackend = TransformersBackend()
     sampling: SamplingConfig = SamplingConfig()

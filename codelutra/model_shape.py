@@ -100,12 +100,14 @@ def shape_of_config(model: str, config: Mapping[str, Any], **known: Any) -> Mode
     )
     embeddings = vocabulary * hidden * (1 if config.get("tie_word_embeddings", True) else 2)
     norms = (2 * layers + 1) * hidden
-    sizes = {
-        "parameters": sum(rows * columns for rows, columns in linears) + embeddings + norms,
+    parameters = sum(rows * columns for rows, columns in linears) + embeddings + norms
+    sizes: dict[str, Any] = {
+        "parameters": parameters,
         "linears": linears,
+        "file_bytes": 2 * parameters,  # published in 16 bits, as nearly all are
+        "is_here": False,
         "source": "computed from config.json",
     }
-    sizes["file_bytes"] = 2 * sizes["parameters"]  # published in 16 bits, as nearly all are
     return ModelShape(
         model=model,
         layers=layers,
@@ -115,7 +117,7 @@ def shape_of_config(model: str, config: Mapping[str, Any], **known: Any) -> Mode
         head_dim=head_dim,
         intermediate=intermediate,
         vocabulary=vocabulary,
-        **({"is_here": False} | sizes | known),
+        **(sizes | known),
     )
 
 
@@ -148,7 +150,8 @@ def _read_hub(model: str) -> ModelShape:
             return shape_of_config(model, config)
     except (OSError, httpx2.HTTPError) as error:
         raise ModelError(f"{unknown} ({str(error).splitlines()[0]})") from error
-    shapes, size = {}, 0
+    shapes: dict[str, list[int]] = {}
+    size = 0
     for file in found.files_metadata.values():
         shapes |= {name: list(tensor.shape) for name, tensor in file.tensors.items()}
         size += sum(tensor.data_offsets[1] - tensor.data_offsets[0] for tensor in
