@@ -7,7 +7,10 @@ from typing import Any
 from codelutra import fit, pace
 from codelutra.config import RefineConfig
 from codelutra.fit import Estimate, Need, gib
-from codelutra.ledger import Ledger
+from codelutra.fit_terms import TaskFacts, facts_of
+from codelutra.machine import look
+from codelutra.model_shape import read_shape
+from codelutra.run_folder import RunFolder
 from codelutra.tasks import Task, load_tasks, select_tasks
 
 STATES = {
@@ -20,11 +23,8 @@ STATES = {
 
 def estimate_of(config: RefineConfig) -> Estimate:
     """Of the tasks and the machine as they are now; raises CodeLutraError."""
-    from codelutra.machine import look
-    from codelutra.model_shape import read_shape
-
     tasks = select_tasks(load_tasks(config.tasks), config)
-    return fit.estimate(read_shape(config.model), fit.facts_of(tasks), config, look())
+    return fit.estimate(read_shape(config.model), facts_of(tasks), config, look())
 
 
 def print_estimate(found: Estimate, time: str) -> None:
@@ -74,7 +74,7 @@ def as_json(found: Estimate, time: str) -> dict[str, Any]:
     }
 
 
-def time_of(config: RefineConfig, facts: fit.TaskFacts) -> str:
+def time_of(config: RefineConfig, facts: TaskFacts) -> str:
     from codelutra.measured import earlier_runs
 
     return pace.words(pace.forecast(earlier_runs(config.model), config, facts))
@@ -86,7 +86,7 @@ def warn(config: RefineConfig, tasks: list[Task]) -> None:
         print(f"warning: {line}", file=sys.stderr)
 
 
-def print_smoke(ledger: Ledger, config: RefineConfig) -> None:
+def print_smoke(ledger: RunFolder, config: RefineConfig) -> None:
     """A line a phase, and how long the run of `config` would take by them."""
     from codelutra.measured import measured_of
     from codelutra.smoke import phase_lines
@@ -94,6 +94,6 @@ def print_smoke(ledger: Ledger, config: RefineConfig) -> None:
     test = measured_of(ledger, "this smoke test")
     for line in phase_lines(test.seconds, was_trained=ledger.adapter(1) is not None):
         print(f"  {line}")
-    facts = fit.facts_of(select_tasks(load_tasks(config.tasks), config))
+    facts = facts_of(select_tasks(load_tasks(config.tasks), config))
     print("smoke test passed: every phase of the loop runs here")
     print(f"the run itself: {pace.words(pace.forecast([test], config, facts))}")

@@ -96,7 +96,7 @@ def estimate(
 
 
 def check(config: RefineConfig, tasks: Sequence[Task]) -> list[str]:
-    """What speaks against a run, [] if nothing; raises when it cannot be, ModelError, DoesNotFit."""
+    """What speaks against a run, [] if nothing; ModelError or DoesNotFit when it cannot be."""
     check_model(config.model)
     try:
         shape = read_shape(config.model)

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from codelutra import pace
 from codelutra.config import RefineConfig, home
-from codelutra.ledger import Ledger
 from codelutra.pace import PHASES, Measured
 from codelutra.run_folder import RunFolder
 from storage import db
@@ -50,14 +49,14 @@ def measured_folders(model: str) -> list[Measured]:
     return found
 
 
-def measured_of(ledger: Ledger, name: str) -> Measured:
+def measured_of(ledger: RunFolder, name: str) -> Measured:
     """Of the iterations that are evaluated."""
     config = ledger.config
     seconds: dict[str, float] = {}
     amounts = dict.fromkeys(PHASES, 0)
     num_pairs = num_train = 0
     for number in range(config.iterations + 1):
-        if not ledger.scores(number):
+        if not ledger.scores(number) or (config.smoke and number == 0):
             continue
         for phase, taken in ledger.seconds(number).items():
             seconds[phase] = seconds.get(phase, 0.0) + taken
@@ -70,4 +69,8 @@ def measured_of(ledger: Ledger, name: str) -> Measured:
         amounts["evaluate"] += scored
         num_pairs += pairs
         num_train += len({sample.task_id for sample in drawn})
-    return Measured(name, config.tasks, config.smoke, seconds, amounts, num_pairs, num_train)
+    steps = 0.0
+    if config.smoke and (facts := ledger.training_facts(1)):
+        rates = [row.get("tokens_per_second") for row in ledger.training_metrics(1)]
+        steps = pace.seconds_of_steps(facts.run_tokens, rates)
+    return Measured(name, config.tasks, config.smoke, seconds, amounts, num_pairs, num_train, steps)

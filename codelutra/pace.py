@@ -17,7 +17,8 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Measured:
-    """What the finished iterations of one run took: wall seconds, and how much they did.
+    """What the finished iterations of one run took: wall seconds, and how much they did. Of a
+    smoke test only its iteration counts: what came before waited for libraries to be read.
 
     `amounts` of sample, execute and pair are training programs, of train pairs times epochs, of
     evaluate tasks.
@@ -30,6 +31,7 @@ class Measured:
     amounts: dict[str, int]
     num_pairs: int = 0
     num_train: int = 0  # tasks, summed over the iterations, as the pairs are
+    step_seconds: float = 0.0  # of a smoke test's optimiser steps alone
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def seconds_of_steps(run_tokens: int, rates: Sequence[Any]) -> float:
+    """Of one pass over the pairs: its tokens at the rate that its steps logged."""
+    known = [float(rate) for rate in rates if rate]
+    return run_tokens * len(known) / sum(known) if known else 0.0
+
+
 def of_row(
     run_id: int,
     config: Mapping[str, Any],
@@ -83,6 +91,8 @@ def of_row(
     num_scored: int,
     num_pairs: int,
     num_train: int,
+    run_tokens: int,
+    rates: Sequence[Any],
 ) -> Measured:
     """Of a run in the database, as `storage.pace.measured_runs` reads it."""
     is_smoke = bool(config.get("smoke"))
@@ -113,23 +123,28 @@ def _from_runs(runs: list[Measured], config: RefineConfig, facts: TaskFacts) -> 
 
 
 def _from_smoke(test: Measured, config: RefineConfig, facts: TaskFacts) -> Forecast:
-    """Between each batch taking as long as the test's, and each program, pair and task."""
+    """Between each batch taking as long as the test's, and each program and task.
+
+    Training: between its start alone, and a step as large as the test's for each task and pass,
+    and once more for the reference.
+    """
     num = config.sampling.num_samples
-    most = _amounts(config, facts, facts.num_train * config.pairing.max_pairs)
     scored = facts.num_validation + facts.num_heldout
+    drawn = facts.num_train * num
     batches = {
         "sample": -(-facts.num_train // max(1, config.sampling.batch_size // num)),
         "evaluate": -(-scored // config.evaluation.batch_size),
     }
+    wanted = {"sample": drawn, "execute": drawn, "pair": drawn, "evaluate": scored}
     phases: dict[str, Span] = {}
-    for phase in PHASES:
-        # It scored two policies, so that a single evaluation took half of that time.
-        parts = 2 if phase == "evaluate" else 1
-        seconds = test.seconds[phase] / parts
-        low = seconds * batches.get(phase, 1)
-        high = test.seconds[phase] / test.amounts[phase] * most[phase]
+    for phase, amount in wanted.items():
+        low = test.seconds[phase] * batches.get(phase, 1)
+        high = test.seconds[phase] / test.amounts[phase] * amount
         phases[phase] = (min(low, high), max(low, high))
-    basis = f"extrapolated from {test.name}: wide, as it ran batches of two"
+    start = max(0.0, test.seconds["train"] - test.step_seconds)
+    steps = facts.num_train * (config.training.epochs + 1)
+    phases["train"] = (test.seconds["train"], start + test.step_seconds * steps)
+    basis = f"extrapolated from {test.name}, whose batches are small: the span is wide"
     return Forecast(phases, _total(phases, config), basis, True)
 
 

@@ -17,15 +17,17 @@ CHANGES = {
 
 
 def smoke_of(config: RefineConfig) -> RefineConfig:
-    """One iteration on one training and one held-out task, two programs, one pass; the rest as is.
+    """One iteration on one training and one held-out task, one pass; the rest as it is.
 
-    Two wrong programs still make a pair, with the gold, so that training is nearly always tried;
-    no waves of further programs follow a low yield.
+    It draws as many programs as the run, so that its training step is as large as the run's and
+    needs the same memory. Wrong ones alone still make pairs, with the gold, so that training is
+    nearly always tried; no waves of further programs follow a low yield.
     """
+    num = max(2, config.sampling.num_samples)
     return config.model_copy(
         update={
             **CHANGES,
-            "sampling": config.sampling.model_copy(update={"num_samples": 2, "extra_samples": 0}),
+            "sampling": config.sampling.model_copy(update={"num_samples": num, "extra_samples": 0}),
             "pairing": config.pairing.model_copy(update={"gold_if_unsolved": True}),
             "training": config.training.model_copy(update={"epochs": 1}),
         }
