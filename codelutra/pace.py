@@ -54,10 +54,12 @@ def forecast(runs: Sequence[Measured], config: RefineConfig, facts: TaskFacts) -
     return _from_smoke(tests[0], config, facts) if tests else None
 
 
-def words(found: Forecast | None) -> str:
+def words(
+    found: Forecast | None, until: str = "the smoke test or a first iteration has run"
+) -> str:
     """The whole run's time and where it comes from."""
     if found is None:
-        return "unknown until the smoke test or the first iteration"
+        return f"unknown until {until}"
     low, high = found.total
     if round(low) == round(high):
         return f"about {duration(low)} ({found.basis})"

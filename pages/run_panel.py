@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from codelutra.smoke import phase_lines
 from pages.alerts import alert_list
 from pages.caveats import caveats
 from pages.format import (
@@ -124,6 +125,8 @@ def _sentence(view: RunView) -> str:
 
 def _finished(view: RunView) -> str:
     total = sum(sum(point.seconds.values()) for point in view.trend)
+    if view.config.get("smoke"):
+        return _tried(view)
     last = max((point.iteration for point in view.scored), default=0)
     early = ""
     if 0 < last < view.row.iterations:
@@ -132,6 +135,18 @@ def _finished(view: RunView) -> str:
     return (
         f"Finished after {duration(total)} of work.{early} The Trends tab has the charts. To take "
         f"the promoted adapter away: <code>{export}</code>"
+    )
+
+
+def _tried(view: RunView) -> str:
+    """A line a phase of a smoke test that came to its end."""
+    point = view.trend[-1]
+    lines = phase_lines(point.seconds, was_trained=point.num_pairs > 0)
+    return (
+        "<b>The smoke test passed:</b> every phase of the loop runs here. How long the run itself "
+        "would take is now under Before you start.<ul>"
+        + "".join(f"<li>{text(line)}</li>" for line in lines)
+        + "</ul>"
     )
 
 
