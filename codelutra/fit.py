@@ -215,6 +215,8 @@ def _advice(
     if "disk" in need.place:
         return ("a disk with more room (CODELUTRA_HOME, HF_HOME)",)
     saved: dict[str, int] = {}
+    best: dict[str, str] = {}
+    is_enough = False
     for path, values in _TURNS.get(need.phase, {}).items():
         if path.endswith("load_in_4bit") and not machine.gpu:
             continue
@@ -224,11 +226,14 @@ def _advice(
                 continue
             others = _memory(shape, facts, turned, machine)
             other = next(found for found in others if found.phase == need.phase)
-            if value == values[-1] or other.state == "yes":
-                saved[f"{path}={value}"] = need.most - other.most
+            saved[path], setting = need.most - other.most, f"{path}={value}"
+            if saved[path] > HELPS * need.most:
+                best[path] = setting
+            is_enough = is_enough or other.state in ("yes", "tight")
+            if other.state == "yes":
                 break
-    helpful = [words for words in saved if saved[words] > HELPS * need.most]
-    return (*sorted(helpful, key=lambda words: -saved[words]), "a smaller model")
+    helpful = sorted(best.values(), key=lambda setting: -saved[setting.split("=")[0]])
+    return (*helpful, "a smaller model") if is_enough else ("a smaller model", *helpful)
 
 
 def _turned(config: RefineConfig, path: str, value: Any) -> RefineConfig | None:
@@ -237,6 +242,8 @@ def _turned(config: RefineConfig, path: str, value: Any) -> RefineConfig | None:
     section = getattr(config, owner)
     now = getattr(section, name, None)
     is_number = isinstance(value, int) and not isinstance(value, bool)
+    if path == "sampling.batch_size" and value < config.sampling.num_samples:
+        return None  # a task's programs are always drawn together
     if now is None or now == value or (is_number and now < value):
         return None
     return config.model_copy(update={owner: section.model_copy(update={name: value})})

@@ -104,7 +104,16 @@ def of_row(
         "evaluate": num_scored,
     }
     name = f"the smoke test, run {run_id}" if is_smoke else f"run {run_id}"
-    return Measured(name, config.get("tasks", ""), is_smoke, seconds, amounts, num_pairs, num_train)
+    return Measured(
+        name=name,
+        tasks=config.get("tasks", ""),
+        is_smoke=is_smoke,
+        seconds=seconds,
+        amounts=amounts,
+        num_pairs=num_pairs,
+        num_train=num_train,
+        step_seconds=seconds_of_steps(run_tokens, rates),
+    )
 
 
 def _is_complete(run: Measured) -> bool:

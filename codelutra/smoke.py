@@ -36,7 +36,7 @@ def smoke_of(config: RefineConfig) -> RefineConfig:
 
 def phase_lines(seconds: Mapping[str, float], was_trained: bool) -> list[str]:
     """A line a phase: how long it took, or why it was not tried."""
-    lines = [f"{phase}: {seconds[phase]:.1f} s" for phase in PHASES if phase in seconds]
+    known = {phase: f"{phase}: {taken:.1f} s" for phase, taken in seconds.items()}
     if not was_trained:
-        lines.insert(min(3, len(lines)), f"train: {NO_PAIR}")
-    return lines
+        known["train"] = f"train: {NO_PAIR}"
+    return [known[phase] for phase in PHASES if phase in known]

@@ -213,7 +213,7 @@ def _stepper(view: RunView) -> str:
 
 def _results(view: RunView) -> str:
     """Base, newest policy and the difference, each with its interval."""
-    if not view.scored:
+    if not view.scored or view.config.get("smoke"):  # a task or two are no result
         return ""
     base, newest = view.scored[0], view.scored[-1]
     cells = [_figure("Base model, held-out pass@1", base)]
@@ -257,6 +257,8 @@ def _gain(gain: Gain) -> str:
 
 def _rounds(view: RunView) -> str:
     """One box a policy, so that the whole run is in sight."""
+    if view.config.get("smoke"):
+        return ""
     scored = {point.iteration: point for point in view.scored}
     under_way = view.progress.iteration if view.progress else None
     best = promoted(view.trend) or None  # the base is no adapter to promote
