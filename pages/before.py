@@ -16,7 +16,7 @@ from codelutra.pace import Measured, forecast, of_row
 from codelutra.pace import words as time_words
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
-from pages.form import build_config
+from pages.form import build_config, in_labels
 from pages.format import count, text
 from storage import db
 from storage.db import StorageError
@@ -77,7 +77,7 @@ def _work(config: RefineConfig, facts: TaskFacts) -> list[tuple[str, str]]:
 def _warnings(found: Estimate) -> str:
     states = [need.state for need in found.needs]
     kind, role = ("bad", ' role="alert"') if "no" in states else ("warn", "")
-    lines = "<br>".join(text(_sentence(line)) for line in found.warnings)
+    lines = "<br>".join(text(in_labels(_sentence(line))) for line in found.warnings)
     return f'<div class="note {kind}"{role}>{lines}</div>' if lines else ""
 
 

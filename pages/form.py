@@ -98,6 +98,13 @@ def explain(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
+def in_labels(line: str) -> str:
+    """Settings that the engine names, sampling.batch_size=10, by what they are called here."""
+    for path, label in ADVANCED.items():
+        line = line.replace(f"{path}=True", f"{label}: on").replace(f"{path}=", f"{label}: ")
+    return line
+
+
 def queue_run(values: Mapping[str, Any], *, smoke: bool = False) -> int:
     """Check everything that can be checked now, then queue; raises before anything is stored."""
     config = leave_out_quarantined(build_config(values))

@@ -97,7 +97,8 @@ def start(
     try:
         run_id = form.queue_run(filled, smoke=smoke)
     except (CodeLutraError, StorageError) as error:
-        message = f'<div class="note bad" role="alert">{text(error)}. Nothing was started.</div>'
+        reason = text(form.in_labels(str(error)))
+        message = f'<div class="note bad" role="alert">{reason}. Nothing was started.</div>'
         return [message, *[gr.skip()] * NUM_OUTPUTS]
     message = f'<div class="note good" role="status">Run {run_id} is queued.</div>'
     return [message, *show(run_id)]

@@ -141,10 +141,16 @@ def _finished(view: RunView) -> str:
 def _tried(view: RunView) -> str:
     """A line a phase of a smoke test that came to its end."""
     point = view.trend[-1]
-    lines = phase_lines(point.seconds, was_trained=point.num_pairs > 0)
+    was_trained = point.num_pairs > 0
+    lines = phase_lines(point.seconds, was_trained=was_trained)
+    so = (
+        "every phase of the loop runs here. How long the run itself would take is now under "
+        "Before you start."
+        if was_trained
+        else "every phase but training, which had no pair, runs here."
+    )
     return (
-        "<b>The smoke test passed:</b> every phase of the loop runs here. How long the run itself "
-        "would take is now under Before you start.<ul>"
+        f"<b>The smoke test passed:</b> {so}<ul>"
         + "".join(f"<li>{text(line)}</li>" for line in lines)
         + "</ul>"
     )

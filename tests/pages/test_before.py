@@ -58,6 +58,13 @@ def test_a_model_that_is_nowhere_is_unknown(store):
     assert "320 training" in shown
 
 
+def test_advice_is_in_the_words_of_the_form():
+    line = "training needs more; try training.load_in_4bit=True, sampling.batch_size=10"
+    assert (
+        form.in_labels(line) == "training needs more; try Base in 4 bits: on, Programs at once: 10"
+    )
+
+
 def test_a_form_that_is_wrong_says_where(store):
     assert "Beta: must be greater than 0" in before.before(START | {"training.beta": 0})
     assert "no task set" in before.before(START | {"tasks": "nothing"})
