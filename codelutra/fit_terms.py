@@ -16,7 +16,7 @@ from codelutra.tasks.task import Task
 MIB = 1 << 20
 CHARS_PER_TOKEN = 3.0  # of code and its comments; the starter's tokenizer has 3.7 (2.9 to 5)
 # Python and its libraries, resident; measured on Linux x86-64 with torch 2.13 for the CPU.
-LIBRARIES = {"sampling": 480 * MIB, "training": 520 * MIB}
+LIBRARIES = {"sampling": 440 * MIB, "training": 520 * MIB}
 # glibc's heap keeps freed blocks between those in use: resident beyond what the backward pass
 # holds, 1.8 times as much (counted with saved_tensors_hooks, two models).
 CPU_HEAP = 2.0
