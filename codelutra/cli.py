@@ -4,7 +4,9 @@ import argparse
 import errno
 import hashlib
 import json
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,18 +66,29 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine can do, and what is missing")
     _add_unsafe(doctor)
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_settings(doctor, "of a run to estimate: ")
     doctor.set_defaults(run=_doctor)
     return parser
 
 
 def _add_refine(commands: Any) -> None:
     refine = commands.add_parser("refine", help="sample, execute, pair, train, evaluate, repeat")
-    refine.add_argument("--tasks", default=STARTER, help="a task set's name or a JSONL file")
-    refine.add_argument("--model", default=STARTER, help="starter, a Hub id or a folder")
+    _add_settings(refine)
+    refine.add_argument("--smoke", action="store_true", help="try every phase on one task first")
+    _add_unsafe(refine)
+    refine.add_argument("--out", type=Path, help="the run's folder (default: by its settings)")
+    refine.add_argument("--json", type=Path, help="write the summary here")
+    refine.set_defaults(run=_refine)
+
+
+def _add_settings(command: argparse.ArgumentParser, about: str = "") -> None:
+    """The options that `config_from` reads."""
+    command.add_argument("--tasks", help=f"{about}a task set's name or a JSONL file")
+    command.add_argument("--model", help=f"{about}starter, a Hub id or a folder")
     for name in ("iterations", "seed", "max-train", "max-heldout"):
         field = RefineConfig.model_fields[name.replace("-", "_")]
-        refine.add_argument(f"--{name}", type=int, help=field.description)
-    refine.add_argument(
+        command.add_argument(f"--{name}", type=int, help=field.description)
+    command.add_argument(
         "--set",
         action="append",
         default=[],
@@ -83,10 +96,6 @@ def _add_refine(commands: Any) -> None:
         dest="settings",
         help="any other setting, e.g. --set training.mode=dpo (repeatable)",
     )
-    _add_unsafe(refine)
-    refine.add_argument("--out", type=Path, help="the run's folder (default: by its settings)")
-    refine.add_argument("--json", type=Path, help="write the summary here")
-    refine.set_defaults(run=_refine)
 
 
 def _add_judge(commands: Any) -> None:
@@ -105,7 +114,7 @@ def _add_unsafe(command: argparse.ArgumentParser) -> None:
 
 def config_from(options: argparse.Namespace) -> RefineConfig:
     """The configuration that the options name; raises ValidationError or CodeLutraError."""
-    changes: dict[str, Any] = {"tasks": options.tasks}
+    changes: dict[str, Any] = {"tasks": options.tasks or STARTER}
     for name in ("iterations", "seed", "max_train", "max_heldout"):
         if (value := getattr(options, name)) is not None:
             changes[name] = value
@@ -118,21 +127,23 @@ def config_from(options: argparse.Namespace) -> RefineConfig:
         for parent in parents:
             target = target.setdefault(parent, {})
         target[leaf] = value
-    return RefineConfig.for_model(options.model, **changes)
+    return RefineConfig.for_model(options.model or STARTER, **changes)
 
 
 def _refine(options: argparse.Namespace) -> int:
+    from codelutra.cli_fit import print_smoke, warn
     from codelutra.loop import refine
-    from codelutra.models import check_model
     from codelutra.progress import ProgressBar
     from codelutra.run_folder import RunFolder
+    from codelutra.smoke import smoke_of
     from codelutra.summary import run_summary
     from codelutra.tasks import load_tasks, select_tasks
     from codelutra.tasks.quarantine import leave_out_quarantined
 
-    config = leave_out_quarantined(config_from(options))
+    whole = leave_out_quarantined(config_from(options))
+    config = smoke_of(whole) if options.smoke else whole
     tasks = select_tasks(load_tasks(config.tasks), config)
-    check_model(config.model)
+    warn(config, tasks)
     with ProgressBar() as bar:
         ledger = RunFolder(options.out or _default_folder(config), config, bar.report)
         print(f"run folder: {ledger.folder}", file=sys.stderr)
@@ -140,12 +151,20 @@ def _refine(options: argparse.Namespace) -> int:
     summary = run_summary(ledger)
     if options.json:
         options.json.write_text(json.dumps(summary, indent=1) + "\n")
-    _print_table(summary)
+    if options.smoke:
+        print_smoke(ledger, whole)
+    else:
+        _print_table(summary)
     return 0
 
 
 def _default_folder(config: RefineConfig) -> Path:
-    """One folder per configuration: the same command finds its own unfinished run."""
+    """One folder per configuration: the same command finds its own unfinished run.
+
+    A smoke test is done anew every time.
+    """
+    if config.smoke:
+        return home() / "cli" / f"smoke-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
     return home() / "cli" / digest
 
@@ -197,12 +216,23 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from codelutra import cli_fit
     from codelutra.doctor import examine
 
     findings = examine()
-    if options.json:
-        print(json.dumps([vars(finding) for finding in findings]))
-    else:
+    is_well = all(finding.ok or not finding.essential for finding in findings)
+    rows = [vars(finding) for finding in findings]
+    if not options.json:
         for finding in findings:
             print(f"{'ok' if finding.ok else '--':>3}  {finding.name:<10} {finding.detail}")
-    return 0 if all(finding.ok or not finding.essential for finding in findings) else 2
+    if options.model or options.tasks:
+        found = cli_fit.estimate_of(config_from(options))
+        seconds = cli_fit.time_of(found.config, found.facts)
+        is_well = is_well and all(need.state != "no" for need in found.needs)
+        if options.json:
+            print(json.dumps({"findings": rows, "estimate": cli_fit.as_json(found, seconds)}))
+        else:
+            cli_fit.print_estimate(found, seconds)
+    elif options.json:
+        print(json.dumps(rows))
+    return 0 if is_well else 2

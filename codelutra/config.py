@@ -202,6 +202,9 @@ class RefineConfig(Settings):
     chat_template: Literal["auto", "never"] = Field(
         "auto", description="auto: prompts are user messages where the base has a chat template"
     )
+    smoke: bool = Field(
+        False, description="a smoke test: one hard task, and no pair is no failure (smoke.py)"
+    )
     quarantined: tuple[str, ...] = Field((), description="tasks left out, by id, when it was made")
     stop_strings: tuple[str, ...] = Field(
         (), description="a completion ends before the first of these, e.g. for bases without chat"

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from codelutra.config import MODEL_DEFAULTS, RefineConfig
 from codelutra.errors import CodeLutraError
-from codelutra.models import check_model
+from codelutra.fit import check
+from codelutra.smoke import smoke_of
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
 from storage import db, jobs
@@ -31,6 +32,11 @@ ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
     "training.max_length": "Longest pair",
     "stop": "Stop rule",
     "patience": "Patience",
+    "sampling.batch_size": "Programs at once",
+    "evaluation.batch_size": "Evaluated at once",
+    "training.max_tokens": "Tokens at once",
+    "training.gradient_checkpointing": "Recompute",
+    "training.load_in_4bit": "Base in 4 bits",
     "seed": "Seed",
     "max_train": "Training tasks",
     "validation_share": "Validation share",
@@ -92,11 +98,20 @@ def explain(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-def queue_run(values: Mapping[str, Any]) -> int:
+def in_labels(line: str) -> str:
+    """Settings that the engine names, sampling.batch_size=10, by what they are called here."""
+    for path, label in ADVANCED.items():
+        line = line.replace(f"{path}=True", f"{label}: on").replace(f"{path}=", f"{label}: ")
+    return line
+
+
+def queue_run(values: Mapping[str, Any], *, smoke: bool = False) -> int:
     """Check everything that can be checked now, then queue; raises before anything is stored."""
     config = leave_out_quarantined(build_config(values))
-    check_model(config.model)
+    if smoke:
+        config = smoke_of(config)
     tasks = select_tasks(load_tasks(config.tasks), config)
+    check(config, tasks)
     num_tasks = Counter(task.split for task in tasks)
     with db.open_session() as session:
         run = jobs.submit(
@@ -118,7 +133,8 @@ def _differ(values: list[Any]) -> bool:
 def _name(config: RefineConfig) -> str:
     tasks = config.tasks.rsplit("/", 1)[-1]
     model = config.model.rstrip("/").rsplit("/", 1)[-1]
-    return model if model == tasks else f"{model} on {tasks}"
+    name = model if model == tasks else f"{model} on {tasks}"
+    return f"{name}: smoke test" if config.smoke else name
 
 
 def _plain(message: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
+from codelutra import pace
 from codelutra.records import VerdictKind
 
 NO_VALUE = "–"
@@ -53,18 +54,8 @@ def signed_interval(low: float, high: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Rounded to what a person plans with: 8 s, 2 min 05 s, 34 min, 3 h 20 min."""
-    if seconds is None:
-        return NO_VALUE
-    if 0 < seconds < 1:
-        return "under 1 s"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(whole / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    """Rounded to what a person plans with, or that it is not known."""
+    return NO_VALUE if seconds is None else pace.duration(seconds)
 
 
 def count(number: int) -> str:

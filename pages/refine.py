@@ -12,6 +12,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.models import KNOWN_MODELS
 from codelutra.tasks import list_task_sets
 from pages import form
+from pages.before import before
 from pages.format import text
 from pages.programs import programs
 from pages.run_panel import log_tail, panel
@@ -20,6 +21,7 @@ from storage import db, jobs
 from storage.db import StorageError
 
 TICK_S = 1.5
+BEFORE_S = 20.0  # memory that others use changes, and a smoke test tells the time
 NUM_OUTPUTS = 9  # picker, panel, controls, programs, log, pause, resume, cancel, version
 
 
@@ -87,12 +89,16 @@ def show(run_id: int | None, seen: Any = None) -> list[Any]:
     ]
 
 
-def start(values: dict[Component, Any], paths: dict[Component, str]) -> list[Any]:
+def start(
+    values: dict[Component, Any], paths: dict[Component, str], *, smoke: bool = False
+) -> list[Any]:
     """A message under the form, and the run view of what was queued."""
+    filled = {path: values[widget] for widget, path in paths.items()}
     try:
-        run_id = form.queue_run({path: values[widget] for widget, path in paths.items()})
+        run_id = form.queue_run(filled, smoke=smoke)
     except (CodeLutraError, StorageError) as error:
-        message = f'<div class="note bad" role="alert">{text(error)}. Nothing was started.</div>'
+        reason = text(form.in_labels(str(error)))
+        message = f'<div class="note bad" role="alert">{reason}. Nothing was started.</div>'
         return [message, *[gr.skip()] * NUM_OUTPUTS]
     message = f'<div class="note good" role="status">Run {run_id} is queued.</div>'
     return [message, *show(run_id)]
@@ -124,7 +130,7 @@ def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Comp
     """Lay the tab out. Returns the run picker, the timer, the refresh handler and its outputs."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="form-column"):
-            paths, message, start_button = _form()
+            paths, message, start_button, try_button = _form()
         with gr.Column(scale=9, min_width=320, elem_id="run-column"):
             picker = gr.Dropdown(
                 label="Run", choices=[], value=None, visible=False, elem_id="run-picker"
@@ -149,22 +155,23 @@ def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Comp
     pause.click(act(jobs.pause), picker, outputs, **quiet)
     resume.click(act(jobs.resume), picker, outputs, **quiet)
     cancel.click(act(jobs.cancel), picker, outputs, **quiet)
-    start_button.click(
-        lambda values: start(values, paths),
-        set(paths),
-        [message, *outputs],
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=message,
-    ).then(None, js="() => window.codelutra.showRun()")
+    for button, is_smoke in ((start_button, False), (try_button, True)):
+        button.click(
+            lambda values, is_smoke=is_smoke: start(values, paths, smoke=is_smoke),
+            set(paths),
+            [message, *outputs],
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=message,
+        ).then(None, js="() => window.codelutra.showRun()")
     api(list_runs, api_name="runs")
     api(start_run, api_name="start_run")
     api(run_status, api_name="run_status")
     return picker, timer, show, outputs
 
 
-def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button]:
-    """The settings, each widget with its path in `RefineConfig`."""
+def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button, gr.Button]:
+    """The settings, each widget with its path in `RefineConfig`; message, Start, Try one task."""
     sets = list_task_sets()
     tasks = gr.Dropdown(
         sets, value=STARTER, label="Task set", allow_custom_value=True, elem_id="tasks",
@@ -191,12 +198,33 @@ def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button]:
         show_progress="hidden",
         queue=False,
     )
-    button = gr.Button("Start", variant="primary", elem_id="start")
+    needs, seen = gr.HTML("", elem_id="before"), gr.State(None)
+
+    def refresh(values: dict[Component, Any]) -> list[Any]:
+        now = before({path: values[widget] for widget, path in paths.items()})
+        return [gr.skip()] * 2 if now == values[seen] else [now, now]
+
+    changes = [getattr(widget, "change") for widget in paths]  # noqa: B009  # not of a Component
+    triggers = [*changes, gr.Timer(BEFORE_S).tick]
+    for when in (None, triggers):  # when the page is opened, and with what is filled in
+        gr.on(
+            when,
+            refresh,
+            {*paths, seen},
+            [needs, seen],
+            api_visibility="private",
+            show_progress="hidden",
+            queue=False,
+            trigger_mode="always_last",  # while somebody types, only the last change is reckoned
+        )
+    with gr.Row(elem_id="start-buttons"):
+        try_button = gr.Button("Try one task", elem_id="try", min_width=120)
+        button = gr.Button("Start", variant="primary", elem_id="start", min_width=120)
     message = gr.HTML("", elem_id="form-message")
     widgets = {path: widget for widget, path in paths.items()}
     changing = [model, *(widgets[path] for path in form.model_dependent())]
     model.input(choose_model, model, changing, api_visibility="private", queue=False)
-    return paths, message, button
+    return paths, message, button, try_button
 
 
 def _widget(field: form.FormField) -> Component:
@@ -207,6 +235,8 @@ def _widget(field: form.FormField) -> Component:
     }
     if field.choices:
         return gr.Dropdown(list(field.choices), value=field.value, **label)
+    if isinstance(field.value, bool):
+        return gr.Checkbox(field.value, **label)
     return gr.Number(field.value, precision=0 if field.whole else None, **label)
 
 

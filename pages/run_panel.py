@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from codelutra.smoke import phase_lines
 from pages.alerts import alert_list
 from pages.caveats import caveats
 from pages.format import (
@@ -124,6 +125,8 @@ def _sentence(view: RunView) -> str:
 
 def _finished(view: RunView) -> str:
     total = sum(sum(point.seconds.values()) for point in view.trend)
+    if view.config.get("smoke"):
+        return _tried(view)
     last = max((point.iteration for point in view.scored), default=0)
     early = ""
     if 0 < last < view.row.iterations:
@@ -132,6 +135,24 @@ def _finished(view: RunView) -> str:
     return (
         f"Finished after {duration(total)} of work.{early} The Trends tab has the charts. To take "
         f"the promoted adapter away: <code>{export}</code>"
+    )
+
+
+def _tried(view: RunView) -> str:
+    """A line a phase of a smoke test that came to its end."""
+    point = view.trend[-1]
+    was_trained = point.num_pairs > 0
+    lines = phase_lines(point.seconds, was_trained=was_trained)
+    so = (
+        "every phase of the loop runs here. How long the run itself would take is now under "
+        "Before you start."
+        if was_trained
+        else "every phase but training, which had no pair, runs here."
+    )
+    return (
+        f"<b>The smoke test passed:</b> {so}<ul>"
+        + "".join(f"<li>{text(line)}</li>" for line in lines)
+        + "</ul>"
     )
 
 
@@ -198,7 +219,7 @@ def _stepper(view: RunView) -> str:
 
 def _results(view: RunView) -> str:
     """Base, newest policy and the difference, each with its interval."""
-    if not view.scored:
+    if not view.scored or view.config.get("smoke"):  # a task or two are no result
         return ""
     base, newest = view.scored[0], view.scored[-1]
     cells = [_figure("Base model, held-out pass@1", base)]
@@ -242,6 +263,8 @@ def _gain(gain: Gain) -> str:
 
 def _rounds(view: RunView) -> str:
     """One box a policy, so that the whole run is in sight."""
+    if view.config.get("smoke"):
+        return ""
     scored = {point.iteration: point for point in view.scored}
     under_way = view.progress.iteration if view.progress else None
     best = promoted(view.trend) or None  # the base is no adapter to promote

@@ -126,3 +126,32 @@ def test_doctor_tries_what_a_run_needs(capsys: pytest.CaptureFixture[str]) -> No
     findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)}
     assert findings["sandbox"]["ok"]
     assert findings["starter"]["ok"]
+
+
+def test_doctor_tells_what_a_model_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--model", "starter", "--iterations", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("3,848,448 parameters" in line for line in lines)
+    assert any("6,400 programs in 2 iterations" in line for line in lines)
+    assert any(line.startswith("training ") and line.endswith("fits") for line in lines)
+    assert any("unknown until the smoke test" in line for line in lines)
+    assert main(["doctor", "--tasks", "starter", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["estimate"]["parameters"] == 3_848_448
+    assert {need["phase"] for need in found["estimate"]["needs"]} >= {"sampling", "training"}
+
+
+def test_a_model_that_cannot_fit_is_refused_with_what_is_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shape = {
+        "hidden_size": 8192,
+        "num_hidden_layers": 8000,
+        "num_attention_heads": 64,
+        "vocab_size": 1000,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    message = fails(capsys, "refine", "--model", str(tmp_path))
+    assert "are missing; try a smaller model" in message
+    assert main(["doctor", "--model", str(tmp_path)]) == 2
+    assert "DOES NOT FIT" in capsys.readouterr().out

@@ -11,7 +11,8 @@ from codelutra.tasks.task import Task
 def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
     """The tasks a run uses, none in quarantine; a limited number is spread evenly over the set.
 
-    A part of the training tasks becomes the validation part, unless the set names its own.
+    A part of the training tasks becomes the validation part, unless the set names its own. A
+    smoke test has one training task and no validation part.
     """
     chosen: list[Task] = []
     left_out = set(config.quarantined)
@@ -25,7 +26,11 @@ def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
                 f"all {len(whole):,} {split} tasks of {config.tasks} are in quarantine: "
                 "release some on the Tasks tab"
             )
+        if config.smoke and split == "train":
+            part = [_hardest(part, config)]
         chosen += _spread(part, limit or len(part))
+    if config.smoke:
+        return chosen
     named = [t for t in tasks if t.split == "validation" and t.task_id not in left_out]
     return chosen + named if named else _with_validation(chosen, config)
 
@@ -54,3 +59,15 @@ def _with_validation(tasks: list[Task], config: RefineConfig) -> list[Task]:
 def _spread(tasks: list[Task], limit: int) -> list[Task]:
     limit = min(limit, len(tasks))
     return [tasks[position * len(tasks) // limit] for position in range(limit)]
+
+
+def _hardest(tasks: list[Task], config: RefineConfig) -> Task:
+    """The one with the longest gold, which is hardly solved twice, so that a pair comes out.
+
+    Its prompt leaves room for a whole program: a pair that is too long would not be trained on.
+    """
+    room = config.training.max_length - config.sampling.max_new_tokens
+    fitting = [task for task in tasks if len(task.prompt) <= 2 * room]  # 2 characters a token
+    if not fitting:
+        return min(tasks, key=lambda task: len(task.prompt))
+    return max(fitting, key=lambda task: len(task.gold))
