@@ -18,7 +18,7 @@ from codelutra import phases
 from codelutra.alerts import WINDOW, TrainingWatch
 from codelutra.config import RefineConfig, home
 from codelutra.evaluation import paired_gain, pass_at_k
-from codelutra.generation import GenerationRequest, generate
+from codelutra.generation import Engine, GenerationRequest, Policy
 from codelutra.grading import Grader
 from codelutra.loop import refine
 from codelutra.models import resolve_model
@@ -89,24 +89,25 @@ def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int, top_p: float) -
     """Ten programs a held-out task at temperature 1 from the policy of an iteration."""
     kept = RunFolder(run.folder / f"sampled-top-p-{top_p:g}", run.config)
     heldout = [t for t in select_tasks(tasks, run.config) if t.split == "heldout"]
-    adapter = run.adapter(iteration)
     sampling = run.config.sampling
-    done = {s.task_id for s in kept.samples(iteration, "heldout") if s.index == 9}
-    for samples in generate(
-        heldout,
-        GenerationRequest(10, 1.0, top_p, sampling.max_new_tokens, 1_000 + run.config.seed),
-        policy={
-            "backend": run.config.generation.model_dump(),
-            "model": resolve_model("starter"),
-            "adapter": adapter.path if adapter else "",
-            "chat_template": run.config.chat_template,
-        },
-        batch_size=sampling.batch_size,
-        done=done,
-        log=run.folder / "logs" / "sampled.log",
-        should_stop=lambda: False,
-    ):
-        kept.add_samples(iteration, "heldout", samples)
+    policy = Policy(
+        run.config.generation,
+        resolve_model("starter"),
+        run.adapter(iteration),
+        run.config.chat_template,
+    )
+    request = GenerationRequest(10, 1.0, top_p, sampling.max_new_tokens, 1_000 + run.config.seed)
+    with Engine() as engine:
+        for drawn in engine.generate(
+            policy,
+            heldout,
+            request,
+            batch_size=sampling.batch_size,
+            done={s.task_id for s in kept.samples(iteration, "heldout") if s.index == 9},
+            log=run.folder / "logs" / "sampled.log",
+            should_stop=lambda: False,
+        ):
+            kept.add_samples(iteration, "heldout", drawn.samples)
     ungraded = [s for s in kept.samples(iteration, "heldout") if s.verdict is None]
     with Sandbox(run.config.sandbox) as sandbox:
         by_id = {task.task_id: task for task in heldout}

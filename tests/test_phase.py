@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from codelutra.errors import GenerationError, StopRequested
-from codelutra.phase import run_phase
+from codelutra.generation import GenerationRequest
+from codelutra.phase import PhaseChild, run_phase
 
 
 def start(job: dict, log: Path, should_stop: Callable[[], bool] = lambda: False) -> list[dict]:
@@ -33,7 +34,7 @@ def leads_session(pid: int) -> bool:
 
 
 def job(model: str) -> dict:
-    request = {"num_samples": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 4, "seed": 0}
+    request = vars(GenerationRequest(1, 0.0, 1.0, max_new_tokens=4, seed=0))
     backend = {"backend": "transformers"}
     return {
         "backend": backend,
@@ -41,6 +42,7 @@ def job(model: str) -> dict:
         "adapter": "",
         "chat_template": "auto",
         "request": request,
+        "golds": [],
         "chunks": {str(i): ["SELECT"] for i in range(100_000)},
     }
 
@@ -77,7 +79,7 @@ def test_a_killed_phase_says_how_it_ended_and_where_to_look(
         should_stop=lambda: False,
         error=GenerationError,
     )
-    assert next(messages) == {"loaded": True}
+    assert next(messages)["loaded"]
     (child,) = phase_children(os.getpid()) - others
     child.kill()
     with pytest.raises(GenerationError, match=f"exit code -9.*{tmp_path / 'log'}"):
@@ -110,3 +112,18 @@ def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     child.wait(timeout=5)
+
+
+def test_a_child_answers_one_job_after_the_other_with_what_it_has_loaded(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    child = PhaseChild("generate", log=tmp_path / "a", error=GenerationError)
+    small = {**job(tiny_model), "chunks": {"3": ["SELECT"]}}
+    first, second = (
+        list(child.ask(small, log=tmp_path / name, should_stop=lambda: False)) for name in "ab"
+    )
+    assert ["loaded" in message for message in first] == [True, False]
+    assert second == first[1:]
+    assert second[0]["chunk"] == 3
+    child.close()
+    assert (tmp_path / "b").exists()

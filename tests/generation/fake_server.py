@@ -52,7 +52,7 @@ class FakeServer:
             body["max_tokens"],
             body["seed"],
             tuple(body.get("stop") or ()),
-            "logprobs" in body,
+            body.get("logprobs") is not None,
         )
         ((_, (drawn,)),) = generator.generate([Chunk(0, (body["prompt"],))], request)
         choices = [

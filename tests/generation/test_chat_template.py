@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from codelutra.chat import model_prompt
-from codelutra.generation import GenerationRequest, load_generator
+from codelutra.generation import Chunk, GenerationRequest, Generator, load_generator
 from codelutra.starter import MODEL_DIR
 
 CHATML = (
@@ -64,5 +64,8 @@ def test_samples_continue_the_template_unless_that_is_off(chat_model: str) -> No
     request = GenerationRequest(2, 1.0, 1.0, 12, seed=3)
     chat = load_generator(backend, chat_model, "")
     bare = load_generator(backend, chat_model, "", "never")
-    assert chat.generate(["How many?"], request) == bare.generate([WRAPPED], request)
-    assert chat.generate(["How many?"], request) != bare.generate(["How many?"], request)
+
+    def drawn(generator: Generator, prompt: str) -> list:
+        return list(generator.generate([Chunk(0, (prompt,))], request))
+
+    assert drawn(chat, "How many?") == drawn(bare, WRAPPED) != drawn(bare, "How many?")

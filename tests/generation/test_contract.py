@@ -4,6 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
+
+from codelutra.generation import Chunk, Completion, GenerationRequest, Generator, load_generator
+from codelutra.probe import check_answer, read_probe
+from codelutra.starter import MODEL_DIR
+from codelutra.tasks import load_tasks
 from tests.generation.adapters import TEXT, make_adapter
 from tests.generation.backends import (
     TRANSFORMERS,
@@ -14,12 +19,9 @@ from tests.generation.backends import (
 )
 from tests.generation.fake_server import FakeServer, serving
 
-from codelutra.generation import Chunk, Completion, GenerationRequest, Generator, load_generator
-from codelutra.starter import MODEL_DIR
-from codelutra.tasks import load_tasks
-
 MODEL = str(MODEL_DIR)
 PROMPTS = [task.prompt for task in load_tasks("starter")[::160]]
+ADAPTER = {"folder": ""}
 GREEDY = GenerationRequest(1, 0.0, 1.0, max_new_tokens=48, seed=0)
 DRAWN = GenerationRequest(3, 1.0, 0.95, max_new_tokens=24, seed=7)
 
@@ -38,6 +40,7 @@ def generator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Generator]:
     adapter = make_adapter(tmp_path_factory.mktemp("adapters") / "adapter").path
+    ADAPTER["folder"] = adapter
     if request.param == "openai":
         with serving(FakeServer(MODEL)) as server:
             yield load_generator({"backend": "openai", "base_urls": server.url}, MODEL, adapter)
@@ -69,8 +72,9 @@ def test_n_completions_a_prompt_that_do_not_echo_it(generator: Generator) -> Non
     drawn = draw(generator, PROMPTS, DRAWN)
     assert [len(each) for each in drawn] == [3] * len(PROMPTS)
     assert len(set(texts(drawn)[0])) > 1, "they are drawn, not repeated"
-    assert not any(prompt in text for prompt, each in zip(PROMPTS, texts(drawn), strict=True)
-                   for text in each)
+    assert not any(
+        prompt in text for prompt, each in zip(PROMPTS, texts(drawn), strict=True) for text in each
+    )
 
 
 def test_same_seed_same_text_and_another_seed_another(generator: Generator) -> None:
@@ -94,8 +98,9 @@ def test_prompt_order_and_neighbours_do_not_change_a_greedy_answer(generator: Ge
 
 
 def test_greedy_may_be_asked_for_several_times(generator: Generator) -> None:
-    (one,), (two,) = (texts(draw(generator, PROMPTS[:1], replace(GREEDY, num_samples=n)))
-                      for n in (1, 2))
+    (one,), (two,) = (
+        texts(draw(generator, PROMPTS[:1], replace(GREEDY, num_samples=n))) for n in (1, 2)
+    )
     assert two == one * 2
 
 
@@ -145,11 +150,10 @@ def test_log_probabilities_are_there_when_asked_for(generator: Generator) -> Non
     assert completion.logprob == pytest.approx(sum(known[len(prompt) - 1 :]), abs=1e-3)
 
 
-def test_all_are_the_same_policy_and_not_its_base(generator: Generator) -> None:
-    """To within float32: the adapter in whatever way it was loaded, and no other model."""
-    base = load_generator(TRANSFORMERS, MODEL)
-    folder = getattr(generator, "adapter_folder", None)
-    del folder
-    (found,) = generator.token_logprobs(TEXT)
-    (of_base,) = base.token_logprobs(TEXT)
-    assert max(abs(a - b) for a, b in zip(found, of_base, strict=True)) > 0.1
+def test_the_adapter_answers_and_not_the_base(generator: Generator) -> None:
+    probe = read_probe(ADAPTER["folder"])
+    assert probe is not None
+    for found in generator.token_logprobs(TEXT):
+        assert found == pytest.approx(probe.adapter, abs=1e-3)
+        assert max(abs(a - b) for a, b in zip(found, probe.base, strict=True)) > 0.1
+        assert "the adapter answers" in check_answer(probe, found)
