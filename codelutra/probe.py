@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from math import dist, sqrt
 from pathlib import Path
 
-from codelutra.errors import AdapterError
+from codelutra.errors import GenerationError
 
 FILE = "probe.json"
 MAX_TOKENS = 256
@@ -38,27 +38,23 @@ def read_probe(folder: str) -> Probe | None:
 
 
 def check_answer(probe: Probe, found: Sequence[float]) -> str:
-    """One line for the log. Raises AdapterError when another policy answered."""
+    """One line for the log. Raises GenerationError when another policy answered."""
     noise = NOISE_NATS * sqrt(len(found))
-    others = {"the base model": probe.base, "the adapter before it": probe.parent}
-    apart = {name: dist(values, probe.adapter) for name, values in others.items()}
+    apart = dist(probe.base, probe.adapter)
     away = dist(found, probe.adapter)
-    for name, values in others.items():
-        if apart[name] > 2 * noise and dist(found, values) <= away:
-            raise AdapterError(
-                f"the adapter was loaded, but {name} answers: on its probe the log-probabilities "
-                f"are {away:.2f} nats from the adapter's and {dist(found, values):.2f} from those "
-                f"of {name}"
-            )
-    if apart["the base model"] > 2 * noise and away > max(noise, apart["the base model"] / 2):
-        raise AdapterError(
-            "the adapter was loaded, but another policy answers: on its probe the log-probabilities"
-            f" are {away:.2f} nats from the adapter's, which is {apart['the base model']:.2f} from "
-            "the base model"
+    others = {"the base model": probe.base, "the adapter before it": probe.parent}
+    told_apart = [name for name in others if dist(others[name], probe.adapter) > 2 * noise]
+    nearer = [name for name in told_apart if dist(found, others[name]) <= away]
+    if nearer or away > max(2 * noise, apart / 2):
+        same = [name for name in nearer if dist(found, others[name]) <= noise]
+        raise GenerationError(
+            f"the adapter was loaded, but {same[0] if same else 'another policy'} answers: on the "
+            f"adapter's probe the log-probabilities are {away:.2f} nats from what it gave when it "
+            f"was trained, and the base model is {apart:.2f} away"
         )
-    if apart["the base model"] <= 2 * noise:
-        return f"probe: adapter and base are too much alike to tell apart ({away:.3f} nats)"
+    if not told_apart:
+        return f"probe: adapter and base are too much alike to tell apart ({apart:.3f} nats)"
     return (
         f"probe: the adapter answers, {away:.3f} nats from what it gave when trained; "
-        f"the base is {apart['the base model']:.2f} away"
+        f"the base is {apart:.2f} away"
     )

@@ -1,15 +1,19 @@
 """The loop on a real ledger and a real, tiny model."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codelutra import phases
 from codelutra.config import RefineConfig
 from codelutra.errors import AdapterError, StopRequested, TaskError
+from codelutra.generation import Drawn, Engine
 from codelutra.grading import Grader
 from codelutra.loop import refine
-from codelutra.records import Adapter, Sample, Scores, Verdict, VerdictKind
+from codelutra.records import Adapter, Sample, SampleKey, Scores, Verdict, VerdictKind
 from codelutra.run_folder import RunFolder
 from codelutra.sandbox import Sandbox
 from codelutra.summary import run_summary
@@ -57,14 +61,14 @@ def test_a_low_yield_draws_more_for_what_is_unsolved(tiny_model: str, tmp_path: 
     settings = config(tiny_model, sampling=sampling)
     tasks = select_tasks(load_tasks("starter"), settings)
     ledger = RunFolder(tmp_path / "run", settings)
-    with Sandbox(settings.sandbox) as sandbox:
+    with Sandbox(settings.sandbox) as sandbox, Engine() as engine:
         grader = Grader(sandbox)
-        phases.sample(ledger, tasks, 1)
+        phases.sample(ledger, tasks, 1, grader, engine)
         phases.execute(ledger, tasks, 1, grader)
         first = ledger.samples(1, "train")
-        phases.sample_more(ledger, tasks, 1, grader)
+        phases.sample_more(ledger, tasks, 1, grader, engine)
         drawn = ledger.samples(1, "train")
-        phases.sample_more(ledger, tasks, 1, grader)  # again, as after a crash
+        phases.sample_more(ledger, tasks, 1, grader, engine)  # again, as after a crash
     assert ledger.samples(1, "train") == drawn
     assert drawn[: len(first)] == first
     assert sorted({s.index for s in drawn}) == list(range(2 + 3 + 3))
@@ -91,8 +95,12 @@ def test_a_damaged_adapter_is_never_evaluated(tiny_model: str, tmp_path: Path) -
     (folder / "adapter_config.json").write_text("{}")
     (folder / "adapter_model.safetensors").write_bytes(b"other weights")
     ledger.add_adapter(1, Adapter(str(folder), 64 * "0", tiny_model, "main", "base"))
-    with Sandbox(settings.sandbox) as sandbox, pytest.raises(AdapterError, match="is damaged"):
-        phases.evaluate(ledger, [task("a", "heldout")], 1, Grader(sandbox))
+    with (
+        Sandbox(settings.sandbox) as sandbox,
+        Engine() as engine,
+        pytest.raises(AdapterError, match="is damaged"),
+    ):
+        phases.evaluate(ledger, [task("a", "heldout")], 1, Grader(sandbox), engine)
     assert ledger.samples(1, "heldout") == []
 
 
@@ -143,16 +151,48 @@ def test_an_interrupted_sampling_goes_on_where_it_stopped(tiny_model: str, tmp_p
     settings = config(tiny_model)
     tasks = select_tasks(load_tasks("starter"), settings)
     whole = RunFolder(tmp_path / "whole", settings)
-    phases.sample(whole, tasks, 1)
-
     cut = RunFolder(tmp_path / "cut", settings)
     cut.stop_requested = lambda: bool(cut.samples(1, "train"))
-    with pytest.raises(StopRequested):
-        phases.sample(cut, tasks, 1)
-    assert 0 < len(cut.samples(1, "train")) < 12
     again = RunFolder(tmp_path / "cut", settings)
-    phases.sample(again, tasks, 1)
-    assert again.samples(1, "train") == whole.samples(1, "train")
+    with Sandbox(settings.sandbox) as sandbox, Engine() as engine:
+        grader = Grader(sandbox)
+        phases.sample(whole, tasks, 1, grader, engine)
+        with pytest.raises(StopRequested):
+            phases.sample(cut, tasks, 1, grader, engine)
+        assert 0 < len(cut.samples(1, "train")) < 12
+        phases.sample(again, tasks, 1, grader, engine)
+    assert [(s.key, s.completion) for s in again.samples(1, "train")] == [
+        (s.key, s.completion) for s in whole.samples(1, "train")
+    ]
+
+
+def test_verdicts_are_stored_while_others_are_still_drawn(tiny_model: str, tmp_path: Path) -> None:
+    settings = config(tiny_model)
+    tasks = select_tasks(load_tasks("starter"), settings)
+    has_graded = threading.Event()
+
+    class Telling(Grader):
+        def grade(self, *args: Any) -> dict[SampleKey, Verdict]:
+            verdicts = super().grade(*args)
+            has_graded.set()
+            return verdicts
+
+    class Waiting(Engine):
+        def generate(self, *args: Any, **kwargs: Any) -> Iterator[Drawn]:
+            for drawn in super().generate(*args, **kwargs):
+                yield drawn
+                assert has_graded.wait(30), "nothing is graded before the last program is drawn"
+
+    def report(iteration: int, phase: str, done: int, total: int) -> None:
+        drawn = ledger.samples(1, "train")
+        seen.append((len(drawn), sum(s.verdict is not None for s in drawn)))
+
+    seen: list[tuple[int, int]] = []  # samples and their verdicts, at every report
+    ledger = RunFolder(tmp_path / "run", settings, report)
+    with Sandbox(settings.sandbox) as sandbox, Waiting() as engine:
+        phases.sample(ledger, tasks, 1, Telling(sandbox), engine)
+    assert seen == [(0, 0), (6, 0), (12, 6)]
+    assert all(sample.verdict for sample in ledger.samples(1, "train")), "none is left to execute"
 
 
 def task(task_id: str, split: str) -> Task:
