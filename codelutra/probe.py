@@ -13,7 +13,7 @@ from pathlib import Path
 from codelutra.errors import GenerationError
 
 FILE = "probe.json"
-MAX_TOKENS = 256
+MAX_TOKENS = 64
 NOISE_NATS = 0.02  # a token, that another precision or another kernel may make (bfloat16)
 
 

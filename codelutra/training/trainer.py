@@ -1,6 +1,7 @@
 """The child side of training: a job in, one message a step out, the adapter on disk."""
 
 from collections.abc import Callable
+from math import dist
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from codelutra.training.dual_trainer import DualTrainer
 from codelutra.training.policy import is_bfloat16, load_policy, lora_config
 
 Send = Callable[[dict[str, Any]], None]
+PROBES = 16  # texts, of which the one that changed most is kept
 PAIR_FIELDS = ("task_id", "prompt", "chosen", "rejected")
 
 
@@ -43,23 +45,30 @@ def train(job: dict[str, Any], send: Send) -> None:
         callbacks=[_StepReporter(send), Checkpoints(job_sha256, config.checkpoint_s)],
     )
     send({"facts": trainer.facts})
-    text = probe_text(tokenizer, pairs[0])
     policy = trainer.model.get_base_model()  # with the adapter in its layers
-    before = token_logprobs(policy, text)
+    texts = probe_texts(tokenizer, pairs, config)
+    before = [token_logprobs(policy, text) for text in texts]
     resumed = last_sealed(Path(job["work"]), job_sha256)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if trainer.is_world_process_zero():
         trainer.model.save_pretrained(job["out"], selected_adapters=["default"])
-        after = token_logprobs(policy, text)
+        after = [token_logprobs(policy, text) for text in texts]
+        moved = [dist(old, new) for old, new in zip(before, after, strict=True)]
+        best = moved.index(max(moved))
         with trainer.model.disable_adapter():
-            base = token_logprobs(policy, text)
-        write_probe(Path(job["out"]), Probe(text, base, before, after))
+            base = token_logprobs(policy, texts[best])
+        write_probe(Path(job["out"]), Probe(texts[best], base, before[best], after[best]))
 
 
-def probe_text(tokenizer: Any, pair: dict[str, Any]) -> list[int]:
-    """Tokens that the training changes much: the end of a prompt and its chosen program."""
-    text = tokenizer(pair["prompt"] + pair["chosen"])["input_ids"]
-    return [int(token) for token in text[-MAX_TOKENS:]]
+def probe_texts(
+    tokenizer: Any, pairs: list[dict[str, Any]], config: TrainingConfig
+) -> list[list[int]]:
+    """Candidates for the adapter's probe, as token ids: the ends of prompts with the program that
+    training moves furthest, which in DPO is the rejected one."""
+    moved = "chosen" if config.mode == "sft" else "rejected"
+    first = {pair["task_id"]: pair for pair in reversed(pairs)}  # one of each task
+    texts = [pair["prompt"] + pair[moved] for pair in list(first.values())[:PROBES]]
+    return [[int(token) for token in ids[-MAX_TOKENS:]] for ids in tokenizer(texts)["input_ids"]]
 
 
 def token_logprobs(model: Any, token_ids: list[int]) -> list[float]:
