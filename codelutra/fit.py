@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codelutra.backends import check_backend
 from codelutra.config import RefineConfig
 from codelutra.errors import CodeLutraError, ModelError
 from codelutra.fit_terms import (
@@ -28,6 +29,7 @@ from codelutra.tasks.task import Task
 GIB = 1 << 30
 MIB = 1 << 20
 MARGIN = 0.15  # on top of `most`: blocks of an allocator that are free but of the wrong size
+UNSAID = 256  # tokens of the longest completion, where the golds will decide
 TIGHT = 0.9  # of what is free: above it another program's appetite decides
 
 
@@ -98,6 +100,7 @@ def estimate(
 def check(config: RefineConfig, tasks: Sequence[Task]) -> list[str]:
     """What speaks against a run, [] if nothing; ModelError or DoesNotFit when it cannot be."""
     check_model(config.model)
+    check_backend(config)
     try:
         shape = read_shape(config.model)
     except ModelError as error:
@@ -147,11 +150,13 @@ def _memory(
     drawn = min(max(1, sampling.batch_size // num), max(1, facts.num_train))
     scored = min(evaluation.batch_size, max(1, facts.num_validation + facts.num_heldout))
     batches = {
-        "sampling": Batch(drawn, num, sampling.max_new_tokens),
-        "evaluation": Batch(scored, 1, evaluation.max_new_tokens),
+        "sampling": Batch(drawn, num, sampling.max_new_tokens or UNSAID),
+        "evaluation": Batch(scored, 1, evaluation.max_new_tokens or UNSAID),
     }
     if str(config.generation.backend) == "openai":  # another process, or machine, has the model
         batches = {}
+    if str(config.generation.backend) == "vllm":  # it takes as many at once as memory holds
+        batches = {phase: Batch(1, 1, batch.long) for phase, batch in batches.items()}
     dtype = getattr(config.generation, "dtype", "auto")
     phases = {
         phase: generating_moments(shape, facts, batch, dtype, machine)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from codelutra.config import MODEL_DEFAULTS, RefineConfig
+from codelutra.config import MODEL_DEFAULTS, OpenAIBackend, RefineConfig
 from codelutra.errors import CodeLutraError
 from codelutra.fit import check
 from codelutra.smoke import smoke_of
@@ -37,12 +37,16 @@ ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
     "training.max_tokens": "Tokens at once",
     "training.gradient_checkpointing": "Recompute",
     "training.load_in_4bit": "Base in 4 bits",
+    "generation.backend": "Sampling with",
+    "generation.base_urls": "Servers",
     "seed": "Seed",
     "max_train": "Training tasks",
     "validation_share": "Validation share",
     "max_heldout": "Held-out tasks",
 }
 LABELS = {"tasks": "Task set", "model": "Model", "iterations": "Iterations"} | ADVANCED
+BACKENDS = ("transformers", "vllm", "openai")
+BACKENDS_HELP = "transformers runs anywhere, vllm needs a GPU, openai asks the servers below"
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class FormField:
     label: str
     info: str
     value: Any
-    choices: tuple[str, ...] = ()  # empty: a number
+    choices: tuple[str, ...] = ()  # empty: a number, or a text where the value is one
     whole: bool = False
 
 
@@ -81,6 +85,9 @@ def build_config(values: Mapping[str, Any]) -> RefineConfig:
             place = place.setdefault(parent, {})
         place[name] = value.strip() if isinstance(value, str) else value
     model = nested.pop("model", None) or ""
+    generation = nested.get("generation", {})
+    if generation.get("backend") != "openai":
+        generation.pop("base_urls", None)
     try:
         return RefineConfig.for_model(model, **nested)
     except ValidationError as error:
@@ -142,6 +149,11 @@ def _plain(message: str) -> str:
 
 
 def _field(config: RefineConfig, path: str, label: str) -> FormField:
+    if path == "generation.backend":
+        return FormField(path, label, BACKENDS_HELP, config.generation.backend, BACKENDS)
+    if path == "generation.base_urls":
+        help_text = OpenAIBackend.model_fields["base_urls"].description
+        return FormField(path, label, help_text or "", "")
     owner: BaseModel = config
     *parents, name = path.split(".")
     for parent in parents:

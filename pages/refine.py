@@ -237,6 +237,8 @@ def _widget(field: form.FormField) -> Component:
         return gr.Dropdown(list(field.choices), value=field.value, **label)
     if isinstance(field.value, bool):
         return gr.Checkbox(field.value, **label)
+    if isinstance(field.value, str):
+        return gr.Textbox(field.value, **label)
     return gr.Number(field.value, precision=0 if field.whole else None, **label)
 
 

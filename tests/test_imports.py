@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 PAGES_MAY_IMPORT = {
     "codelutra",
+    "codelutra.backends",
     "codelutra.config",
     "codelutra.errors",
     "codelutra.evaluation",

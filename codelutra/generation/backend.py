@@ -1,12 +1,13 @@
 """What a backend must do, and the factory that picks one."""
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter
 
+from codelutra.backends import VLLM_MISSING
 from codelutra.config import GenerationBackend, OpenAIBackend, TransformersBackend, VllmBackend
 from codelutra.errors import GenerationError
 from codelutra.generation.reading import Reader
@@ -89,15 +90,9 @@ def load_generator(
         from codelutra.generation.openai_backend import OpenAIGenerator
 
         return OpenAIGenerator(config, model, adapter, chat_template)
-    if importlib.util.find_spec("vllm") is None:
+    if find_spec("vllm") is None:
         raise GenerationError(VLLM_MISSING)
     from codelutra.generation.vllm_backend import VllmGenerator
 
     generator: Generator = VllmGenerator(config, model, adapter, chat_template)
     return generator
-
-
-VLLM_MISSING = (
-    "vLLM is not installed here: pip install -r requirements-gpu.txt, "
-    "or sample with generation.backend=transformers"
-)

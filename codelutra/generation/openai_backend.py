@@ -27,6 +27,8 @@ from codelutra.generation.reading import Reader, first_line, load_tokenizer
 from codelutra.models import file_sha256
 
 KEY_VARIABLES = ("CODELUTRA_API_KEY", "OPENAI_API_KEY")
+NO_SERVER = "no server is named: set generation.base_urls, e.g. to http://gpu-box:8000/v1"
+CHECK_S = 5.0
 HOW_TO_LOAD = (
     "start it as `VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve MODEL --enable-lora "
     "--max-lora-rank RANK`, where this run's folder can be read"
@@ -44,7 +46,7 @@ class OpenAIGenerator:
         chat_template: str = "auto",
     ) -> None:
         if not config.base_urls:
-            raise GenerationError("generation.base_urls is empty: name a server")
+            raise GenerationError(NO_SERVER)
         self.config = config
         self.servers = [_Server(url, config, model) for url in config.base_urls]
         window = min((s.window for s in self.servers if s.window), default=None)
@@ -100,6 +102,20 @@ class OpenAIGenerator:
         return [server.token_logprobs(token_ids) for server in self.servers]
 
 
+def check_servers(config: OpenAIBackend, model: str, needs_adapters: bool) -> None:
+    """Raise GenerationError when a server is not there, or cannot do what a run needs of it."""
+    if not config.base_urls:
+        raise GenerationError(NO_SERVER)
+    quick = config.model_copy(update={"max_retries": 0, "timeout_s": CHECK_S})
+    for url in config.base_urls:
+        server = _Server(url, quick, model)
+        if needs_adapters and not server.can_load_adapters():
+            raise GenerationError(
+                f"{url} cannot load adapters, and only the refined policy may answer after an "
+                f"iteration: {HOW_TO_LOAD}"
+            )
+
+
 class _Server:
     def __init__(self, url: str, config: OpenAIBackend, model: str) -> None:
         key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "none")
@@ -126,17 +142,27 @@ class _Server:
         name = "codelutra-" + file_sha256(Path(adapter) / WEIGHTS)
         if name not in self.served:
             try:
-                self.client.with_options(max_retries=0).post(
-                    "/load_lora_adapter",
-                    cast_to=str,
-                    body={"lora_name": name, "lora_path": str(Path(adapter).resolve())},
-                )
+                self._load(name, str(Path(adapter).resolve()))
             except openai.OpenAIError as error:
                 raise GenerationError(
                     f"{self.url} cannot load this iteration's adapter, and its base must not "
                     f"answer in its place ({first_line(error)}): {HOW_TO_LOAD}"
                 ) from error
         self.model = name
+
+    def can_load_adapters(self) -> bool:
+        """Found by naming one that does not exist: who can load them says so of the adapter."""
+        try:
+            self._load("codelutra-check", "/no/such/adapter")
+        except openai.APIStatusError as error:
+            return "adapter" in str(error).lower()
+        except openai.APIConnectionError as error:
+            raise GenerationError(self.explain(error)) from error
+        return True
+
+    def _load(self, name: str, path: str) -> None:
+        body = {"lora_name": name, "lora_path": path}
+        self.client.with_options(max_retries=0).post("/load_lora_adapter", cast_to=str, body=body)
 
     def complete(self, prompt: str, request: GenerationRequest, seed: int) -> list[Completion]:
         greedy = request.temperature == 0

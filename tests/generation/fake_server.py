@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from codelutra.generation import Chunk, GenerationRequest, load_generator
@@ -82,6 +83,8 @@ class FakeServer:
             if path == "/v1/models":
                 return 200, self.models()
             if path == "/v1/load_lora_adapter" and self.loads_adapters:
+                if not Path(body["lora_path"]).is_dir():
+                    return 404, {"error": {"message": "No adapter found there."}}
                 self.load(body)
                 return 200, "Success"
             if path != "/v1/completions":

@@ -1,11 +1,13 @@
 """Servers that fail, refuse or lie: retried, passed over, or never believed."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codelutra.backends import check_backend
 from codelutra.config import OpenAIBackend, RefineConfig
 from codelutra.errors import GenerationError
 from codelutra.generation import Chunk, GenerationRequest, Generator, load_generator
@@ -121,3 +123,25 @@ def test_addresses_may_come_as_one_line() -> None:
     assert config.generation.base_urls == ("http://a:1/v1", "https://b/v1")
     with pytest.raises(ValueError, match="is no address"):
         OpenAIBackend(base_urls="gpu-box")  # type: ignore[arg-type]
+
+
+def test_before_a_run_its_servers_must_be_there_and_load_adapters(server: FakeServer) -> None:
+    def config(*urls: str) -> RefineConfig:
+        generation = {"backend": "openai", "base_urls": urls, "model": MODEL}
+        return RefineConfig.for_model("starter", generation=generation)
+
+    check_backend(config(server.url))
+    with pytest.raises(GenerationError, match="no server is named"):
+        check_backend(config())
+    with (
+        serving(FakeServer(MODEL, loads_adapters=False)) as base_only,
+        pytest.raises(GenerationError, match=r"cannot load adapters.*--enable-lora"),
+    ):
+        check_backend(config(server.url, base_only.url))
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
+def test_without_vllm_a_run_is_refused_with_the_way_to_get_it() -> None:
+    config = RefineConfig.for_model("starter", generation={"backend": "vllm"})
+    with pytest.raises(GenerationError, match=r"pip install -r requirements-gpu\.txt"):
+        check_backend(config)

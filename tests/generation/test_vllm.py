@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from codelutra.backends import check_backend
 from codelutra.config import RefineConfig
 from codelutra.generation import Chunk, GenerationRequest, load_generator
 from codelutra.loop import refine
@@ -80,4 +81,6 @@ def test_a_whole_iteration_through_vllm(tmp_path: Path, adapter: str) -> None:
 def test_a_whole_iteration_through_a_vllm_server(tmp_path: Path) -> None:
     with vllm_server() as url:
         backend = {"backend": "openai", "base_urls": url, "model": "starter-served"}
+        generation = {"generation": backend}
+        check_backend(RefineConfig.for_model("starter", **generation))
         check(small_run(tmp_path / "run", backend))
