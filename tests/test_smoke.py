@@ -4,6 +4,7 @@ from pathlib import Path
 
 from codelutra import phases, smoke
 from codelutra.config import RefineConfig
+from codelutra.generation import Engine
 from codelutra.run_folder import RunFolder
 from codelutra.tasks import Task, load_tasks, select_tasks
 
@@ -39,7 +40,7 @@ def test_the_task_is_the_hardest_that_is_trained_on() -> None:
 def test_no_pair_is_said_and_is_no_failure(tmp_path: Path) -> None:
     ledger = RunFolder(tmp_path, smoke.smoke_of(RefineConfig()))
     ledger.add_pairs(1, [])
-    phases.train(ledger, [], 1)
+    phases.train(ledger, [], 1, Engine())
     assert ledger.adapter(1) is None
     assert (tmp_path / "run.log").read_text() == smoke.NO_PAIR + "\n"
     lines = smoke.phase_lines({"sample": 1.2, "execute": 0.1, "pair": 0.0}, was_trained=False)
