@@ -5,7 +5,6 @@ it. A phase returns nothing that matters: what it made is in the ledger.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -13,13 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from codelutra import alerts, low_yield, smoke
-from codelutra.config import EvaluationConfig, RefineConfig, SamplingConfig
+from codelutra.drawing import draw, request_of
 from codelutra.evaluation import correct_tasks, gain_on_both, iterations_without_gain, score
-from codelutra.generation import Drawn, Engine, GenerationRequest, Policy
+from codelutra.generation import Engine
 from codelutra.grading import Grader
-from codelutra.grading_beside import GradingBeside
 from codelutra.ledger import Ledger
-from codelutra.models import resolve_model
 from codelutra.pairing import build_pairs
 from codelutra.records import Alert, Split
 from codelutra.summary import count_flaky
@@ -39,10 +36,10 @@ def sample(
     """
     config = ledger.config.sampling_of(iteration)
     seed = _seed(ledger, iteration)
-    request = _request(ledger.config, "sample", config.num_samples, config.temperature, seed)
+    request = request_of(ledger.config, "sample", config.num_samples, config.temperature, seed)
     with _Timed(ledger, iteration, "sample"):
         mine = list(_by_id(tasks, "train").values())
-        _generate(ledger, mine, iteration, "sample", request, grader, engine)
+        draw(ledger, mine, iteration, "sample", request, grader, engine)
 
 
 def execute(ledger: Ledger, tasks: Sequence[Task], iteration: int, grader: Grader) -> None:
@@ -67,9 +64,9 @@ def sample_more(
         drawn = ledger.samples(iteration, "train")
         open_tasks = low_yield.unsolved(train_tasks, drawn, before=first)
         seed = _seed(ledger, iteration) + 5_003 * (wave + 1)
-        request = _request(ledger.config, "sample", config.extra_samples, temperature, seed)
+        request = request_of(ledger.config, "sample", config.extra_samples, temperature, seed)
         with _Timed(ledger, iteration, "sample"):
-            _generate(ledger, open_tasks, iteration, "sample", request, grader, engine, first)
+            draw(ledger, open_tasks, iteration, "sample", request, grader, engine, first)
         with _Timed(ledger, iteration, "execute"):
             _grade(ledger, tasks, "train", iteration, "execute", grader)
         drawn = ledger.samples(iteration, "train")
@@ -102,7 +99,7 @@ def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
 
 def train(ledger: Ledger, tasks: Sequence[Task], iteration: int, engine: Engine) -> None:
     """Train the next adapter on the pairs, continuing the previous one."""
-    engine.close()  # what it holds of the GPU is needed here
+    engine.hand_over()  # what it holds of the GPU is needed here
     if ledger.adapter(iteration):
         return
     config = ledger.config
@@ -152,11 +149,11 @@ def evaluate(
     """Score the policy of this iteration: one greedy program per validation and held-out task."""
     if ledger.scores(iteration):
         return
-    request = _request(ledger.config, "evaluate", 1, 0.0, ledger.config.seed)
+    request = request_of(ledger.config, "evaluate", 1, 0.0, ledger.config.seed)
     scored: tuple[Split, ...] = ("validation", "heldout")
     with _Timed(ledger, iteration, "evaluate"):
         mine = [task for task in tasks if task.split in scored]
-        _generate(ledger, mine, iteration, "evaluate", request, grader, engine)
+        draw(ledger, mine, iteration, "evaluate", request, grader, engine)
         for split in scored:
             _grade(ledger, tasks, split, iteration, "evaluate", grader)
             if samples := ledger.samples(iteration, split):
@@ -200,81 +197,6 @@ def _raise(ledger: Ledger, iteration: int, alert: Alert) -> None:
     if alert.kind not in {known.kind for known in ledger.alerts(iteration)}:
         ledger.add_alert(iteration, alert)
         ledger.log(f"iteration {iteration}: ALERT {alert.seen}")
-
-
-def _settings(config: RefineConfig, phase: str) -> SamplingConfig | EvaluationConfig:
-    return config.sampling if phase == "sample" else config.evaluation
-
-
-def _request(
-    config: RefineConfig, phase: str, num_samples: int, temperature: float, seed: int
-) -> GenerationRequest:
-    return GenerationRequest(
-        num_samples=num_samples,
-        temperature=temperature,
-        top_p=config.sampling.top_p if phase == "sample" else 1.0,
-        max_new_tokens=_settings(config, phase).max_new_tokens,
-        seed=seed,
-        stop=config.stop_strings,
-    )
-
-
-def _generate(
-    ledger: Ledger,
-    tasks: Sequence[Task],
-    iteration: int,
-    phase: str,
-    request: GenerationRequest,
-    grader: Grader,
-    engine: Engine,
-    first_index: int = 0,
-) -> None:
-    """Training samples come from the previous policy, all others from this iteration's."""
-    by_id = {task.task_id: task for task in tasks}
-    splits = sorted({task.split for task in tasks})
-    last = first_index + request.num_samples - 1
-    held = {
-        s.key
-        for split in splits
-        for s in ledger.samples(iteration, split)
-        if s.task_id in by_id and first_index <= s.index <= last
-    }
-    total = len(tasks) * request.num_samples
-    ledger.report(iteration, phase, len(held), total)
-    config = ledger.config
-    policy = Policy(
-        backend=config.generation,
-        model=resolve_model(config.model),
-        adapter=ledger.adapter(iteration - 1 if phase == "sample" else iteration),
-        chat_template=config.chat_template,
-    )
-    sums = Drawn()
-    started = monotonic()
-    with GradingBeside(grader, by_id) as beside:
-        for drawn in engine.generate(
-            policy,
-            tasks,
-            request,
-            batch_size=_settings(config, phase).batch_size,
-            done={task_id for task_id in by_id if (task_id, last) in held},
-            log=_log(ledger, iteration, phase),
-            should_stop=ledger.stop_requested,
-            on_note=lambda note: ledger.log(f"iteration {iteration}: {note}"),
-        ):
-            samples = [replace(s, index=first_index + s.index) for s in drawn.samples]
-            for split in splits:
-                mine = [s for s in samples if by_id[s.task_id].split == split]
-                ledger.add_samples(iteration, split, mine)
-                beside.take(split, mine)
-            for split, verdicts in beside.finished():
-                ledger.add_verdicts(iteration, split, verdicts)
-            held |= {s.key for s in samples}
-            sums += drawn
-            ledger.report(iteration, phase, len(held), total)
-        for split, verdicts in beside.rest(ledger.stop_requested):
-            ledger.add_verdicts(iteration, split, verdicts)
-    if sums.samples:
-        ledger.log(f"iteration {iteration}: {sums.in_words(monotonic() - started)}")
 
 
 def _grade(

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from codelutra.adapters import verify_adapter
-from codelutra.config import GenerationBackend
+from codelutra.config import GenerationBackend, VllmBackend
 from codelutra.errors import GenerationError
 from codelutra.generation.backend import GenerationRequest
+from codelutra.gpu_handover import check_free, wait_until_returned
+from codelutra.machine import Machine, look
 from codelutra.phase import PhaseChild
 from codelutra.records import Adapter, Sample
 from codelutra.tasks.task import Task
@@ -76,6 +78,7 @@ class Engine:
     def __init__(self) -> None:
         self._child: PhaseChild | None = None
         self._policy: Policy | None = None
+        self._before: Machine | None = None  # as it was when the policy was loaded
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +90,13 @@ class Engine:
         if self._child is not None:
             self._child.close()
         self._child = self._policy = None
+
+    def hand_over(self) -> None:
+        """`close`, and wait until the GPU is as free as it was. Raises GenerationError."""
+        before, self._before = self._before, None
+        self.close()
+        if before:
+            wait_until_returned(before)
 
     def generate(
         self,
@@ -138,6 +148,9 @@ class Engine:
             self.close()
             if policy.adapter:
                 verify_adapter(policy.adapter)
+            self._before = look()
+            if isinstance(policy.backend, VllmBackend):
+                check_free(policy.backend.gpu_memory_utilization, self._before)
             self._child = PhaseChild("generate", log=log, error=GenerationError)
             self._policy = policy
         return self._child
