@@ -126,8 +126,18 @@ def config_from(options: argparse.Namespace) -> RefineConfig:
         *parents, leaf = path.split(".")
         for parent in parents:
             target = target.setdefault(parent, {})
-        target[leaf] = value
+        target[leaf] = _parsed(setting, value)
     return RefineConfig.for_model(options.model or STARTER, **changes)
+
+
+def _parsed(setting: str, value: str) -> Any:
+    """Lists are written as JSON; everything else is read by the setting's own type."""
+    if not value.startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise CodeLutraError(f"--set {setting}: write a list as in [1.0, 0.8]") from error
 
 
 def _refine(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from codelutra.cli import config_from, main
-from codelutra.config import RefineConfig
+from codelutra.config import OpenAIBackend, RefineConfig
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -63,9 +63,17 @@ def test_settings_reach_the_configuration_over_the_models_defaults() -> None:
         seed=None,
         max_train=None,
         max_heldout=7,
-        settings=["training.beta=0.3", "sampling.num_samples=4"],
+        settings=[
+            "training.beta=0.3",
+            "sampling.num_samples=4",
+            "sampling.temperatures=[1.0, 0.8]",
+            "generation.backend=openai",
+            "generation.base_urls=http://a/v1,http://b/v1",
+        ],
     )
     config = config_from(options)
+    assert [config.sampling_of(number).temperature for number in (1, 2, 3)] == [1.0, 0.8, 0.8]
+    assert config.generation == OpenAIBackend(base_urls=("http://a/v1", "http://b/v1"))
     assert (config.iterations, config.max_heldout) == (2, 7)
     assert (config.training.beta, config.sampling.num_samples) == (0.3, 4)
     assert config.training.learning_rate == 1e-3
