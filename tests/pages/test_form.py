@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from codelutra.config import OpenAIBackend, TransformersBackend
 from codelutra.errors import CodeLutraError, ModelError, TaskError
 from pages import form
 from storage import db, jobs, queries
@@ -40,6 +41,20 @@ def test_a_filled_form_is_queued(store):
     assert run.config["training"]["beta"] == 0.2
     assert run.config["training"]["learning_rate"] == 1e-3
     assert jobs.status(run_id) is jobs.RunStatus.QUEUED
+
+
+def test_the_servers_count_only_for_the_backend_that_asks_them():
+    chosen = {"generation.backend": "transformers", "generation.base_urls": "http://a/v1"}
+    assert form.build_config(START | chosen).generation == TransformersBackend()
+    asking = form.build_config(START | chosen | {"generation.backend": "openai"})
+    assert asking.generation == OpenAIBackend(base_urls=("http://a/v1",))
+
+
+def test_a_server_that_is_not_there_is_told_before_anything_is_stored(store):
+    asked = {"generation.backend": "openai", "generation.base_urls": "http://127.0.0.1:9/v1"}
+    with pytest.raises(CodeLutraError, match="does not answer: start the server"):
+        form.queue_run(START | asked)
+    assert count_runs() == 0
 
 
 @pytest.mark.parametrize(
