@@ -129,9 +129,9 @@ def _ablation(
         other = _run(out / f"seed-{seed}-{mode}", plan, seed, tasks, bar, mode)
         other.add_pairs(1, run.pairs(1) or [])
         mine = select_tasks(tasks, other.config)
-        phases.train(other, mine, 1)
-        with Sandbox(other.config.sandbox) as sandbox:
-            phases.evaluate(other, mine, 1, Grader(sandbox))
+        phases.train(other, mine, 1, Engine())
+        with Sandbox(other.config.sandbox) as sandbox, Engine() as engine:
+            phases.evaluate(other, mine, 1, Grader(sandbox), engine)
         ablations.append(other)
     return ablations
 

@@ -6,6 +6,7 @@ import pytest
 
 from codelutra import phases
 from codelutra.config import RefineConfig
+from codelutra.generation import Engine
 from codelutra.grading import Grader
 from codelutra.run_folder import RunFolder
 from codelutra.sandbox import Sandbox
@@ -21,20 +22,20 @@ def test_a_collapse_raises_its_alert_in_mid_training_and_a_healthy_run_raises_no
     config = RefineConfig.for_model("starter", max_train=80, max_heldout=20)
     tasks = select_tasks(load_tasks("starter"), config)
     healthy = RunFolder(tmp_path / "healthy", config)
-    with Sandbox(config.sandbox) as sandbox:
+    with Sandbox(config.sandbox) as sandbox, Engine() as engine:
         grader = Grader(sandbox)
-        phases.evaluate(healthy, tasks, 0, grader)
-        phases.sample(healthy, tasks, 1)
+        phases.evaluate(healthy, tasks, 0, grader, engine)
+        phases.sample(healthy, tasks, 1, grader, engine)
         phases.execute(healthy, tasks, 1, grader)
         phases.pair(healthy, tasks, 1)
-        phases.train(healthy, tasks, 1)
-        phases.evaluate(healthy, tasks, 1, grader)
+        phases.train(healthy, tasks, 1, engine)
+        phases.evaluate(healthy, tasks, 1, grader, engine)
     assert healthy.alerts(1) == []
 
     badly = RefineConfig.for_model("starter", training=COLLAPSING, max_train=80, max_heldout=20)
     collapsing = RunFolder(tmp_path / "collapsing", badly)
     collapsing.add_pairs(1, healthy.pairs(1) or [])
-    phases.train(collapsing, tasks, 1)
+    phases.train(collapsing, tasks, 1, Engine())
     (alert,) = [a for a in collapsing.alerts(1) if a.kind == "chosen_falling"]
     steps = len((collapsing.folder / "training-1.jsonl").read_text().splitlines())
     assert alert.step is not None
