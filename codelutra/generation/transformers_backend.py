@@ -17,6 +17,8 @@ from codelutra.generation.reading import (
     window_of,
 )
 
+KEPT = 0.85  # share of rows that still go on, at which the finished ones leave
+
 
 class TransformersGenerator:
     """Implements `Generator`. The adapter is merged: same policy, no LoRA cost a token."""
@@ -103,8 +105,8 @@ class TransformersGenerator:
 
 
 class _Decoding:
-    """One batch, token by token. A finished row leaves the batch at once: transformers'
-    generate() runs every row as long as the longest one."""
+    """One batch, token by token. Finished rows leave the batch, some at a time as each leaving
+    copies the cache: transformers' generate() runs every row as long as the longest one."""
 
     def __init__(self, generator: TransformersGenerator, request: GenerationRequest) -> None:
         self.generator, self.request = generator, request
@@ -135,15 +137,16 @@ class _Decoding:
             tokens[rows, step] = last[:, 0]
             if self.request.logprobs:
                 picked = logits.float().log_softmax(dim=-1).gather(1, last)[:, 0]
-                self.logprobs[rows] += picked
-            going = ~torch.isin(last[:, 0], self.generator.end_tokens)
+                self.logprobs[rows] += torch.where(ended[rows], 0.0, picked)
+            ends = torch.isin(last[:, 0], self.generator.end_tokens)
             if self.stopping:
-                going &= ~self.stopping(tokens[rows, : step + 1], None)
-            if not going.all():
-                ended[rows[~going]] = True
-                lengths[rows[~going]] = step + 1
-                if not going.any():
-                    break
+                ends |= self.stopping(tokens[rows, : step + 1], None)
+            new = rows[ends & ~ended[rows]]
+            ended[new], lengths[new] = True, step + 1
+            going = ~ended[rows]
+            if not going.any():
+                break
+            if going.sum() <= KEPT * len(rows):
                 rows, last, mask = rows[going], last[going], mask[going]
                 cache.batch_select_indices(going.nonzero()[:, 0])
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)

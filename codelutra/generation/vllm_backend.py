@@ -49,6 +49,8 @@ class VllmGenerator:
         window = window_of(model_config)
         limits = [length for length in (config.max_model_len, window) if length]
         self.reader = Reader(tokenizer, chat_template, min(limits, default=None))
+        # In one process its generator can be seeded: a seed for each request costs a fifth more.
+        self.is_alone = config.tensor_parallel == 1
         self.lora: LoRARequest | None = None
         if adapter and _is_merged(config, model_config):
             with TemporaryDirectory(prefix="codelutra-merged-") as folder:
@@ -61,6 +63,8 @@ class VllmGenerator:
     def generate(self, chunks: Iterable[Chunk], request: GenerationRequest) -> Iterator[DrawnChunk]:
         """All prompts are under way at once; a chunk is yielded with the last of its prompts."""
         engine = self.llm.llm_engine
+        if self.is_alone:
+            torch.manual_seed(request.seed)
         drawn: dict[int, list[list[Completion]]] = {}
         left: dict[int, int] = {}  # prompts of a chunk that are under way
         place: dict[str, tuple[int, int]] = {}  # vLLM's id of a prompt -> chunk, position
@@ -76,7 +80,7 @@ class VllmGenerator:
                     engine.add_request(
                         name,
                         {"prompt_token_ids": ids},
-                        _parameters(request, chunk.number, position),
+                        _parameters(request, None if self.is_alone else (chunk.number, position)),
                         lora_request=self.lora,
                     )
         yield from ((number, drawn.pop(number)) for number in list(left) if not left[number])
@@ -129,14 +133,7 @@ def _engine(
         lora = {"enable_lora": True, "max_lora_rank": allowed[0], "max_loras": 1}
     if not torch.cuda.is_available():
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
-        # A seeded request whose prompt is read in parts fails on a CPU (vLLM 0.29: "CPU Generator
-        # does not use offset"), and compiling takes longer than a small model's sampling.
-        at_once = max(window or 0, 8192)
-        lora |= {
-            "enforce_eager": True,
-            "enable_chunked_prefill": False,
-            "max_num_batched_tokens": at_once,
-        }
+        lora["enforce_eager"] = True  # compiling takes longer than a small model's sampling
     if config.tensor_parallel > 1:
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
     try:
@@ -175,14 +172,15 @@ def _lora_request(adapter: str) -> LoRARequest:
     return LoRARequest(f"codelutra-{sha256}", 1 + int(sha256[:7], 16), adapter)
 
 
-def _parameters(request: GenerationRequest, number: int, position: int) -> SamplingParams:
+def _parameters(request: GenerationRequest, place: tuple[int, int] | None) -> SamplingParams:
+    """Of the prompt at a chunk's `place`; without it the engine's own generator is drawn from."""
     greedy = request.temperature == 0
     return SamplingParams(
         n=1 if greedy else request.num_samples,  # vLLM refuses to repeat a greedy one
         temperature=request.temperature,
         top_p=1.0 if greedy else request.top_p,
         max_tokens=request.max_new_tokens,
-        seed=None if greedy else _seed(request.seed, number, position),
+        seed=None if greedy or place is None else _seed(request.seed, *place),
         stop=list(request.stop),
         logprobs=0 if request.logprobs else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
