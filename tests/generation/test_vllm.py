@@ -73,9 +73,8 @@ def check(ledger: RunFolder) -> None:
     assert drawn != greedy
 
 
-@pytest.mark.parametrize("adapter", ["lora", "merged"])
-def test_a_whole_iteration_through_vllm(tmp_path: Path, adapter: str) -> None:
-    check(small_run(tmp_path / "run", {"backend": "vllm", "dtype": "float32", "adapter": adapter}))
+def test_a_whole_iteration_through_vllm_with_lora(tmp_path: Path) -> None:
+    check(small_run(tmp_path / "run", VLLM_LORA))
 
 
 def test_a_whole_iteration_through_a_vllm_server(tmp_path: Path) -> None:
