@@ -33,7 +33,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Prompts that are reported together; the same number and prompts draw the same text."""
+    """Prompts that are reported together. The same chunks and seed draw the same text."""
 
     number: int
     prompts: tuple[str, ...]

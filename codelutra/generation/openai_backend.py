@@ -1,6 +1,6 @@
 """Sampling from any OpenAI-compatible server, or several in turn: vLLM on another machine.
 
-Prompts are sent as tokens-to-be text to /v1/completions, so that every backend reads the same.
+Prompts go to /v1/completions as text, chat template included: every backend reads the same.
 An iteration's adapter is loaded through vLLM's runtime LoRA endpoint, under a name from its hash.
 """
 
