@@ -113,8 +113,9 @@ class Engine:
         """Yield chunks of tasks as they finish; tasks whose id is in `done` are skipped.
 
         Chunks are cut from all the tasks, sorted by prompt length: with transformers an
-        interrupted run draws what an undisturbed one would have, vLLM draws others of its kind. `on_note` is told what the log should know:
-        what the probe of a freshly loaded adapter found, before all.
+        interrupted run draws what an undisturbed one would have, vLLM draws others of its kind.
+        `on_note` is told what the log should know: what the probe of a freshly loaded adapter
+        found, before all.
         """
         chunks = _cut(tasks, max(1, batch_size // request.num_samples))
         open_chunks = {
