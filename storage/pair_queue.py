@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from storage.models import Iteration, PairWarning, PreferencePair, utc_now
 from storage.words import marks, split
 
-PAGE = 25
+PAGE = 15
 COUNTED = 1_000  # more than so many are "more than"
 FOUND = 2_000  # the newest pairs with the words that are looked through
 HELD_S = 120.0  # a pair that somebody opened and left is free again after this

@@ -34,10 +34,10 @@ def get(session: Session, *, trial_id: int) -> Trial:
     return session.get_one(Trial, trial_id)
 
 
-def of_pair(session: Session, *, pair_id: int) -> Trial | None:
+def of_pair(session: Session, *, pair_id: int, side: str) -> Trial | None:
     """The newest."""
-    query = select(Trial).where(Trial.pair_id == pair_id).order_by(col(Trial.id).desc())
-    return session.exec(query.limit(1)).first()
+    query = select(Trial).where(Trial.pair_id == pair_id, Trial.side == side)
+    return session.exec(query.order_by(col(Trial.id).desc()).limit(1)).first()
 
 
 def status(trial: Trial) -> RunStatus:
