@@ -10,7 +10,7 @@ from codelutra.reviews import VetoReason
 from codelutra.tasks.quarantine import quarantine
 from pages.format import count, text
 from pages.pair_look import Look, Who, step
-from storage import db, pairs, queries, reviews, trials
+from storage import db, jobs, pairs, queries, reviews, trials
 from storage.db import StorageError
 from storage.models import PreferencePair, Trial
 from storage.pair_queue import PairFilter
@@ -32,6 +32,10 @@ def act(look: Look, asked: Mapping[str, Any]) -> Look:
             return _step(look, back=do == "back")
         case "all":
             return Look(PairFilter(look.filter.run_id), who=who)
+        case "resume":
+            jobs.resume(look.filter.run_id)
+            gr.Info("The training begins: what you decide now counts for later iterations.")
+            return look
         case "undo":
             return _undo(look)
         case "rerun":

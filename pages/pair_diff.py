@@ -213,6 +213,6 @@ def _whole(line: Line, name: str) -> str:
 def _mark(tokens: Sequence[Token], name: str) -> str:
     if not tokens:
         return ""
-    element = "del" if name == "chosen" else "ins"
+    element = "ins" if name == "chosen" else "del"  # what is right, and what is wrong
     quiet = "" if any(map(is_code, tokens)) else ' class="quiet"'
     return f"<{element}{quiet}>{highlighted(tokens)}</{element}>"

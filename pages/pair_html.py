@@ -37,7 +37,7 @@ ACTIONS = (  # name, key, what it does
     ("keep", "k", "Keep"), ("veto", "v", "Veto"), ("flip", "f", "Flip"), ("skip", "s", "Skip"),
     ("undo", "u", "Undo"), ("edit", "e", "Edit"), ("rerun", "r", "Re-run"),
 )  # fmt: skip
-MOVES = (("next", "n", "Next pair"), ("back", "p", "Previous pair"))
+MOVES = (("next", "n", "Next"), ("back", "p", "Previous"))
 MAX_SHOWN = 2_000  # characters of what a program printed
 MAX_EDITED = 100_000  # characters of a program that can be edited here
 LAST_LINES = 12  # of a prompt that are shown unfolded
@@ -50,20 +50,31 @@ def focus(shown: Shown, history: Sequence[Review], tried: Sequence[Trial]) -> st
     if shown.run is None:
         return EMPTY
     if found is None:
-        return DONE
+        return _waiting(shown) + DONE
     pair = found.pair
     prompt, task = prompt_of(shown.run, pair)
     kind = task.kind if task else "python"
     left, right = _sides(pair)
     return (
         f'<section class="panel pair" data-pair="{pair.id}" data-version="{pair.version}" '
-        f'data-pair-state="{pair.state}">{_head(found, shown.look.who)}{_marks(found)}'
+        f'data-pair-state="{pair.state}">{_waiting(shown)}{_head(found, shown.look.who)}'
+        f"{_marks(found)}"
         f"{_prompt(prompt, task, kind)}"
         f"{side_by_side(getattr(pair, left), getattr(pair, right), kind)}"
         f'<div class="evidence">{_evidence(found, left, "chosen", tried)}'
         f"{_evidence(found, right, 'rejected', tried)}</div>"
         f"{_actions(pair, can_run=task is not None)}{_editor(pair, task)}"
         f"{_history(history)}</section>"
+    )
+
+
+def _waiting(shown: Shown) -> str:
+    if not shown.awaits_review_of or not shown.run:
+        return ""
+    return (
+        f'<div class="note warn" data-waiting>Run {shown.run.id} waits for review before it trains '
+        f"iteration {shown.awaits_review_of}. "
+        '<button class="act" data-do="resume">Go on with the training</button></div>'
     )
 
 
@@ -104,7 +115,7 @@ def _marks(found: Evidence) -> str:
     """The warnings, each with its meaning."""
     items = "".join(
         f'<li data-warning="{text(kind)}"><b>{text(kind.replace("_", " "))}</b> '
-        f"{text(WARNINGS.get(kind, ''))}</li>"  # type: ignore[call-overload]
+        f"{text(WARNINGS.get(kind, ''))}</li>"
         for kind in found.warnings
     )
     return f'<ul class="marks">{items}</ul>' if items else ""

@@ -8,8 +8,9 @@ from sqlmodel import Session
 
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import Task
+from pages.run_view import review_awaited
 from pages.task_list import tasks_of
-from storage import pair_queue, pairs, queries
+from storage import jobs, pair_queue, pairs, queries
 from storage.models import Iteration, PreferencePair, Run
 from storage.pair_queue import ORDERS, PairFilter, Row
 from storage.pairs import Evidence
@@ -63,6 +64,7 @@ class Shown:
     iterations: tuple[Iteration, ...] = ()
     reviewers: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
+    awaits_review_of: int | None = None  # the iteration, of a run that was paused for it
 
 
 def first_look(session: Session, run_id: int | None = None, who: Who = NOBODY) -> Look:
@@ -138,6 +140,7 @@ def load(session: Session, look: Look) -> Shown:
         iterations=tuple(queries.iterations(session, run_id=look.filter.run_id)),
         reviewers=tuple(pairs.reviewers(session, run_id=look.filter.run_id)),
         runs=runs,
+        awaits_review_of=review_awaited(session, run, jobs.status(look.filter.run_id)),
     )
 
 
@@ -150,9 +153,7 @@ def step(session: Session, look: Look, *, back: bool = False) -> Look:
     found = pair_queue.neighbour(session, look.filter, of=place, back=back, holder=look.who.holder)
     if found is None and not back and not _shows(look.filter, pair):
         # It was the last: what was passed over.
-        found = pair_queue.first(
-            session, look.filter, holder=look.who.holder
-        )
+        found = pair_queue.first(session, look.filter, holder=look.who.holder)
         return replace(look, pair_id=found)
     return replace(look, pair_id=found or look.pair_id)
 

@@ -110,7 +110,7 @@ def show(look: Look, seen: Any = None) -> list[Any]:
         shown.pending, shown.decided, found and found.version, running,
         found and pairs.held_since(found, look.who.holder) and found.holder,
         [[i.number, bool(i.frozen_review is not None), i.review] for i in shown.iterations],
-        [run.id for run in shown.runs], [row.state for row in shown.rows],
+        [run.id for run in shown.runs], [row.state for row in shown.rows], shown.awaits_review_of,
     ]  # fmt: skip
     version = json.loads(json.dumps(version))  # as it comes back from a visitor's state
     if version == seen:

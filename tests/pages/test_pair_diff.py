@@ -101,7 +101,7 @@ def test_only_the_tokens_that_differ_are_marked() -> None:
 def test_space_is_marked_quietly_and_the_line_says_so() -> None:
     html = side_by_side("if a:\n  b()", "if a:\n    b()", "python")
     assert html.count('class="ln spacing"') == 2
-    assert '<del class="quiet">  </del>' in html
+    assert '<ins class="quiet">  </ins>' in html
 
 
 def test_lines_without_a_partner_stand_on_one_side_alone() -> None:
