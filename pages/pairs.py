@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.errors import CodeLutraError
-from codelutra.pair_warnings import WARNINGS
+from codelutra.pair_warnings import MEANING
 from codelutra.records import VerdictKind
 from pages import pair_acts, pair_api, pair_bulk, pair_html, pair_list
 from pages.format import VERDICTS, text
@@ -119,7 +119,7 @@ NUM_OUTPUTS = sum(LENGTHS.values()) + 2  # and the look and its version
 def _pickers(shown: Shown) -> list[Any]:
     wanted = shown.look.filter
     rounds = [("all", ANY), *((str(i.number), str(i.number)) for i in shown.iterations if i.number)]
-    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in WARNINGS)]
+    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in MEANING)]
     verdicts = [("all", ANY), *((VERDICTS[kind].label, kind) for kind in WRONG)]
     sources = [("all", ANY), *((word, kind) for kind, word in pair_html.SOURCES.items())]
     return [

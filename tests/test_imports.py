@@ -22,6 +22,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.model_shape",
     "codelutra.models",
     "codelutra.pace",
+    "codelutra.pair_warnings",
     "codelutra.records",
     "codelutra.smoke",
     "codelutra.tasks",
