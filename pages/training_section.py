@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from sqlmodel import Session
 
 from pages.format import caption, count, text
 from pages.funnel import funnel_bars
-from pages.training_curves import PANELS, curve
-from storage import db, health, queries
+from pages.training_curves import METRICS, PANELS, curve
+from storage import curves, db, health, queries
 from storage.health import Training
 
 NEWEST = 0  # in the picker; the base, which has this number, is never trained
@@ -46,7 +46,7 @@ def note(shown: Training, num_drawn: int) -> str:
         return f'<div class="note">{name} has not begun to train.</div>'
     parts = [f"{name}, step {count(shown.last_step)}."]
     if 1 < num_drawn < shown.last_step:
-        parts.append(f"{count(num_drawn)} of the steps are drawn.")
+        parts.append(f"Drawn are the lowest, highest and mean values of {count(num_drawn)} parts.")
     return f'<div class="note">{" ".join(parts + _facts(shown.facts))}</div>'
 
 
@@ -62,7 +62,7 @@ def show_section(
         now = Versions(
             run_id,
             tuple(training.number for training in found),
-            shown,
+            _visible(shown),
             _funnel_version(session, run_id, shown),
         )
         outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
@@ -110,12 +110,21 @@ def _curves(session: Session, run_id: int | None, shown: Training) -> tuple[str,
     """The note, and what `curves.js` draws: {"version", "figures"}, or '' before the first step."""
     if shown.last_step is None:
         return note(shown, 0), ""
-    steps = queries.training_steps(session, iteration_id=shown.iteration_id, max_points=MAX_POINTS)
-    of = f"{run_id}-{shown.number}"
-    drawn = {panel.key: json.loads(curve(panel, steps, of).to_json() or "{}") for panel in PANELS}
-    return note(shown, len(steps)), json.dumps(
-        {"version": f"{of}-{shown.last_step}", "figures": drawn}
+    drawn = curves.read_curves(
+        session, iteration_id=shown.iteration_id, metrics=METRICS, max_points=MAX_POINTS
     )
+    of = f"{run_id}-{shown.number}"
+    figures = {panel.key: json.loads(curve(panel, drawn, of).to_json() or "{}") for panel in PANELS}
+    version = f"{of}-{shown.last_step}"
+    return note(shown, len(drawn.means)), json.dumps({"version": version, "figures": figures})
+
+
+def _visible(shown: Training | None) -> Training | None:
+    """The same one until a screen would show a difference: a long training is read in a second."""
+    if shown is None or shown.last_step is None:
+        return shown
+    grain = max(1, shown.last_step // MAX_POINTS)
+    return replace(shown, last_step=shown.last_step // grain * grain)
 
 
 def _facts(facts: dict[str, Any] | None) -> list[str]:
