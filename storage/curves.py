@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Integer, cast
 from sqlmodel import Session, col, func, select
 
 from storage.models import TrainingStep
@@ -49,7 +48,7 @@ def _stretches(
     values = (
         select(
             TrainingStep.step,
-            cast((col(TrainingStep.step) - 1) / width, Integer).label("stretch"),
+            ((col(TrainingStep.step) - 1) // width).label("stretch"),
             *(col(TrainingStep.metrics)[name].as_float().label(f"m{i}")
               for i, name in enumerate(metrics)),
         )
