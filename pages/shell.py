@@ -92,13 +92,13 @@ def build() -> gr.Blocks:
             with gr.Tab("Refine", id="refine") as refine_tab:
                 run_picker, run_timer, show_run, run_outputs = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
-                trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
+                trend_view = trends.render()
             with gr.Tab("Tasks", id="tasks") as tasks_tab:
                 task_view = tasks.render()
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         quiet["queue"] = False  # quick reads: they need not wait for their turn
-        timers: list[Component] = [run_timer, trend_timer, task_view.timer]
+        timers: list[Component] = [run_timer, trend_view.timer, task_view.timer]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
@@ -107,7 +107,9 @@ def build() -> gr.Blocks:
             if run_id and not run_exists(run_id):
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
-            shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
+            shown = [gr.skip()] * len(trend_view.outputs)
+            if tab == "trends":
+                shown = trends.open_at(run_id, params)
             listed = [gr.skip()] * len(task_view.outputs)
             if tab == "tasks":
                 listed = tasks.show(
@@ -124,26 +126,40 @@ def build() -> gr.Blocks:
                 return [gr.skip()] * (len(timers) + len(run_outputs))
             return [*_active("refine"), *show_run(run_id)]
 
-        def open_trends(run_id: int | None) -> list[Any]:
+        def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:
-                return [gr.skip()] * (len(timers) + len(trend_outputs))
-            return [*_active("trends"), *show_trend(run_id)]
+                return [gr.skip()] * (len(timers) + len(trend_view.outputs))
+            return [*_active("trends"), *trends.show(run_id, *seen)]
 
         def open_tasks(name: str | None, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filters as they are
                 return [*_active("tasks"), *[gr.skip()] * len(task_view.outputs)]
             return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER))]
 
-        opened = [tabs, *timers, *run_outputs, *trend_outputs, *task_view.outputs, top, foot, seen]
+        opened = [
+            tabs,
+            *timers,
+            *run_outputs,
+            *trend_view.outputs,
+            *task_view.outputs,
+            top,
+            foot,
+            seen,
+        ]
         read = blocks.load(open_address, None, opened, **quiet)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
-        refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)
-        trends_tab.select(open_trends, run_picker, [*timers, *trend_outputs], **quiet)
+        refine_tab.select(open_refine, trend_view.picker, [*timers, *run_outputs], **quiet)
+        trends_tab.select(
+            open_trends,
+            [run_picker, *trend_view.inputs[1:]],
+            [*timers, *trend_view.outputs],
+            **quiet,
+        )
         of_set = [task_view.picker, task_view.outputs[-1]]
         tasks_tab.select(open_tasks, of_set, [*timers, *task_view.outputs], **quiet)
         for tab, name in ((refine_tab, "refine"), (trends_tab, "trends"), (tasks_tab, "tasks")):
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
-        for picker in (run_picker, trend_picker):
+        for picker in (run_picker, trend_view.picker):
             picker.change(None, picker, js="run => window.codelutra.remember({run})")
         task_view.picker.change(
             None, task_view.picker, js="set => window.codelutra.remember({set})"

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pages.charts import ACCENT, SECOND, empty_figure
+from pages.figures import ACCENT, SECOND, empty_figure, say_nothing
 from storage.curves import Curves, Row
 
 HEIGHT = 230  # pixels
@@ -70,9 +70,7 @@ def curve(panel: Panel, drawn: Curves, revision: str) -> go.Figure:
         line = _values(series, drawn.steps, scale)
         _add(figure, series, line, _values(series, drawn.means, scale), unit)
     if not figure.data:
-        figure.update_layout(annotations=[_nothing()])
-        figure.update_xaxes(visible=False)
-        figure.update_yaxes(visible=False)
+        say_nothing(figure, "not part of this training")
     return figure
 
 
@@ -138,14 +136,3 @@ def _add(figure: go.Figure, series: Series, line: _Line, means: _Line, unit: str
             legendgroup=series.name,
             hoverinfo="skip",
         )
-
-
-def _nothing() -> dict[str, Any]:
-    return {
-        "text": "not part of this training",
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0.5,
-        "y": 0.5,
-    }
