@@ -15,9 +15,10 @@ from pages.figures import (
     empty_figure,
     iterations_axis,
     say_nothing,
+    share_axis,
 )
 from pages.format import interval
-from pages.overlay import RunLine
+from pages.overlay import RunLine, last_of
 from storage.trend import TrendPoint
 
 
@@ -25,7 +26,6 @@ def accuracy(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
     """Held-out pass@1 with its 95 % band; iteration 0 is the base model."""
     figure = empty_figure(TALL, revision=revision)
     alone = len(lines) == 1
-    highest = 0.0
     for line in lines:
         shown, name = line.scored, "held-out" if alone else line.short
         has_validation = alone and any(point.validation for point in line.points)
@@ -39,20 +39,17 @@ def accuracy(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
             _add_validation(figure, line.points)
         if alone:
             _add_labels(figure, shown)
-        ends = [_percent(p.ci_high) for p in shown]
-        highest = max([highest, *ends, *(_validated(line.points) if alone else ())])
     if alone and lines[0].scored:
         start = _percent(lines[0].scored[0].pass_at_1)
         figure.add_hline(y=start, line={"color": "#8a8f98", "width": 1, "dash": "dot"})
-    figure.update_yaxes(range=[0, min(104.0, max(40.0, highest + 12))])
-    return iterations_axis(figure, [p.iteration for line in lines for p in line.scored])
+    share_axis(figure, at_least=40.0)
+    return iterations_axis(figure, last_of(lines))
 
 
 def pass_at_k(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
     """Of the sampled programs: every k of one run, the smallest and largest of several."""
     figure = empty_figure(LOW, revision=revision)
     alone = len(lines) == 1
-    numbers: list[int] = []
     for line in lines:
         ks = sorted({found.k for passes in line.passes.values() for found in passes})
         for place, k in enumerate(ks if alone else sorted({*ks[:1], *ks[-1:]})):
@@ -86,19 +83,17 @@ def pass_at_k(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
                 "n = %{customdata[1]} training tasks<extra></extra>",
                 cliponaxis=False,
             )
-            numbers += found
-    if not numbers:
+    if not any(line.passes for line in lines):
         return say_nothing(figure, "comes with the first iteration's samples")
     figure.update_yaxes(range=[0, 104])
     ks = sorted({each.k for line in lines for found in line.passes.values() for each in found})
     note = "" if alone or len(ks) < 2 else f"solid pass@{ks[0]}, dashed pass@{ks[-1]}"
-    return iterations_axis(figure, numbers, note)
+    return iterations_axis(figure, last_of(lines), note)
 
 
 def syntax_errors(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
     """Share of programs that do not parse: greedy on held-out tasks, and as sampled."""
     figure = empty_figure(LOW, revision=revision)
-    highest = 0.0
     for line in lines:
         looks = (line.look, line.look) if len(lines) > 1 else (
             RunLook(ACCENT, "solid", "circle"), RunLook(SECOND, "dash", "square"),
@@ -110,7 +105,6 @@ def syntax_errors(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
         for what, value, n, look, dash in series:
             shown = [point for point in line.points if getattr(point, value) is not None]
             values = [_percent(getattr(point, value)) for point in shown]
-            highest = max([highest, *values])
             alone = len(lines) == 1
             name = what if alone else f"{line.short}, {what}"
             figure.add_scatter(
@@ -126,9 +120,9 @@ def syntax_errors(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
                 hovertemplate=f"{name}: %{{y:.1f}}%<br>n = %{{customdata[0]}}<extra></extra>",
                 cliponaxis=False,
             )
-    figure.update_yaxes(range=[-0.04 * highest, max(5.0, highest * 1.2)])
+    share_axis(figure, at_least=5.0)
     note = "" if len(lines) == 1 else "solid greedy, dashed sampled"
-    return iterations_axis(figure, [p.iteration for line in lines for p in line.scored], note)
+    return iterations_axis(figure, last_of(lines), note)
 
 
 def _accuracy_line(line: RunLine, name: str, *, has_legend: bool) -> dict[str, Any]:

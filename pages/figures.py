@@ -1,6 +1,5 @@
 """What all figures share: their look, and that of a run among several. Dark mode is in the CSS."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +54,9 @@ def empty_figure(height: int, *, revision: str = "") -> go.Figure:
     )
 
 
-def iterations_axis(figure: go.Figure, numbers: Sequence[int], note: str = "") -> go.Figure:
-    """`note` says what no legend does."""
-    last = max(numbers, default=0)
+def iterations_axis(figure: go.Figure, last: int, note: str = "") -> go.Figure:
+    """Up to the `last` iteration that is planned: Plotly keeps a zoom only for as long as the range
+    that it was made in stays the same. `note` says what no legend does."""
     ticks = list(range(0, last + 1, 1 if last <= 12 else -(-last // 10)))
     figure.update_xaxes(
         tickvals=ticks,
@@ -66,6 +65,13 @@ def iterations_axis(figure: go.Figure, numbers: Sequence[int], note: str = "") -
         range=[-0.5, max(1, last) + 0.5],
     )
     return figure
+
+
+def share_axis(figure: go.Figure, at_least: float) -> None:
+    """From 0 to what is drawn; `at_least` percent are shown, for small shares look small."""
+    figure.update_yaxes(
+        rangemode="tozero", autorangeoptions={"include": [0, at_least], "clipmax": 104}
+    )
 
 
 def band_colour(colour: str) -> str:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from pages.figures import TALL, empty_figure, iterations_axis
 from pages.format import PHASES, VERDICTS, Look, duration
-from pages.overlay import RunLine
+from pages.overlay import RunLine, last_of
 from storage.trend import TrendPoint
 
 PHASE_LOOKS = {
@@ -94,7 +94,7 @@ def _stacked(
     figure.update_layout(barmode="stack", bargap=0.45 if len(lines) == 1 else 0.2)
     figure.update_yaxes(ticksuffix="%" if in_share else unit)
     if len(lines) == 1:
-        return iterations_axis(figure, [bar.point.iteration for bar in bars])
+        return iterations_axis(figure, last_of(lines))
     figure.update_xaxes(type="multicategory", showdividers=False)
     figure.update_layout(margin={"b": 76})  # for both rows of names, on a phone upright
     return figure

@@ -63,6 +63,12 @@ def load_lines(session: Session, rows: Sequence[RunRow]) -> list[RunLine]:
     ]
 
 
+def last_of(lines: Sequence[RunLine]) -> int:
+    """The last iteration that is planned, in the run with most of them."""
+    there = [point.iteration for line in lines for point in line.points]
+    return max([*there, *(line.row.iterations for line in lines)], default=0)
+
+
 def version_of(lines: Sequence[RunLine]) -> tuple[tuple[int, ...], ...]:
     """Charts move when a policy is scored or a sampling ends, not with every batch."""
     return tuple(
