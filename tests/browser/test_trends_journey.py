@@ -22,10 +22,12 @@ PLACE = "document.querySelector('[data-curve=accuracy] > div')"
 
 @pytest.fixture
 def page(browser):
+    expect.set_options(timeout=SOON)  # of this file: three processes start on two cores
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(SOON)
     yield page
     page.close()
+    expect.set_options(timeout=5_000)
 
 
 def wait_for_charts(page: Page, first: str) -> None:
