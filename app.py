@@ -122,7 +122,7 @@ def launch(blocks: gr.Blocks, host: str, port: int) -> None:
         enable_monitoring=False,
         footer_links=[],
         theme=shell.theme(),
-        css_paths=[shell.CSS_FILE],
+        css_paths=shell.CSS_FILES,
         head=shell.head_script(),
     )
 

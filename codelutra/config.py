@@ -199,6 +199,9 @@ class RefineConfig(Settings):
     patience: int = Field(
         1, ge=1, description="iterations in a row without a gain that end a no_gain run (ours)"
     )
+    pause_before_training: bool = Field(
+        False, description="pause each iteration when its pairs are made, to review them"
+    )
     chat_template: Literal["auto", "never"] = Field(
         "auto", description="auto: prompts are user messages where the base has a chat template"
     )

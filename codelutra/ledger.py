@@ -8,6 +8,7 @@ from codelutra.config import RefineConfig
 from codelutra.records import (
     Adapter,
     Alert,
+    PairNotes,
     PreferencePair,
     Sample,
     SampleKey,
@@ -16,7 +17,9 @@ from codelutra.records import (
     TrainingFacts,
     Trust,
     Verdict,
+    Veto,
 )
+from codelutra.reviews import ReviewFacts
 
 
 class Ledger(Protocol):
@@ -43,7 +46,28 @@ class Ledger(Protocol):
         """None until pairing is done; an empty list is a finished pairing without pairs."""
         ...
 
-    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None: ...
+    def add_pairs(
+        self, iteration: int, pairs: Sequence[PreferencePair], notes: Sequence[PairNotes] = ()
+    ) -> None:
+        """`notes` are of the pairs, in their order."""
+        ...
+
+    def wait_for_review(self, iteration: int) -> None:
+        """Stop the run (StopRequested) the first time; resuming it says that review is done."""
+        ...
+
+    def training_pairs(self, iteration: int) -> list[PreferencePair]:
+        """What training reads: the pairs as people had left them when this was first asked."""
+        ...
+
+    def review_facts(self, iteration: int) -> ReviewFacts | None:
+        """What review changed of them; None before the training began."""
+        ...
+
+    def vetoes(self) -> list[Veto]:
+        """Of all iterations, as they stand now."""
+        ...
+
     def adapter(self, iteration: int) -> Adapter | None: ...
     def add_adapter(self, iteration: int, adapter: Adapter) -> None: ...
     def scores(self, iteration: int, split: Split = "heldout") -> Scores | None: ...

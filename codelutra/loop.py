@@ -45,10 +45,11 @@ def refine_once(
     engine: Engine,
     step: Step = call,
 ) -> None:
-    """One iteration: sample, execute, pair, train, evaluate."""
+    """One iteration: sample, execute, pair, let people review, train, evaluate."""
     step(f"{iteration}/sample", phases.sample, ledger, tasks, iteration, grader, engine)
     step(f"{iteration}/execute", phases.execute, ledger, tasks, iteration, grader)
     step(f"{iteration}/sample_more", phases.sample_more, ledger, tasks, iteration, grader, engine)
     step(f"{iteration}/pair", phases.pair, ledger, tasks, iteration)
+    step(f"{iteration}/review", phases.review, ledger, iteration, engine)
     step(f"{iteration}/train", phases.train, ledger, tasks, iteration, engine)
     step(f"{iteration}/evaluate", phases.evaluate, ledger, tasks, iteration, grader, engine)

@@ -6,23 +6,36 @@ from itertools import product
 
 from codelutra.config import PairingConfig
 from codelutra.records import PreferencePair, Sample, VerdictKind
+from codelutra.reviews import Vetoes
 from codelutra.tasks.task import Task
+
+NO_VETO = Vetoes()
 
 
 def build_pairs(
-    tasks: Mapping[str, Task], samples: Iterable[Sample], config: PairingConfig, seed: int
+    tasks: Mapping[str, Task],
+    samples: Iterable[Sample],
+    config: PairingConfig,
+    seed: int,
+    vetoes: Vetoes = NO_VETO,
 ) -> list[PreferencePair]:
-    """At most `max_pairs` distinct (chosen, rejected) a task, drawn at random without return."""
+    """At most `max_pairs` distinct (chosen, rejected) a task, drawn at random without return.
+
+    Samples of other tasks are left alone, and so is what a person has vetoed.
+    """
     by_task: dict[str, list[Sample]] = {task_id: [] for task_id in tasks}
     for sample in samples:
-        by_task[sample.task_id].append(sample)
+        if sample.task_id in by_task:
+            by_task[sample.task_id].append(sample)
     pairs: list[PreferencePair] = []
     for task_id, task in tasks.items():
-        pairs += _task_pairs(task, by_task[task_id], config, random.Random(f"{seed}/{task_id}"))
+        rng = random.Random(f"{seed}/{task_id}")
+        possible = _possible_pairs(task, by_task[task_id], config, rng)
+        pairs += list(filter(vetoes.allow, possible))[: config.max_pairs]
     return pairs
 
 
-def _task_pairs(
+def _possible_pairs(
     task: Task, samples: Sequence[Sample], config: PairingConfig, rng: random.Random
 ) -> list[PreferencePair]:
     correct = _distinct(s for s in samples if _kind(s) is VerdictKind.CORRECT)
@@ -34,7 +47,7 @@ def _task_pairs(
     rng.shuffle(combinations)
     return [
         PreferencePair(task.task_id, text, rejected.completion, index, rejected.index)
-        for (text, index), rejected in combinations[: config.max_pairs]
+        for (text, index), rejected in combinations
     ]
 
 

@@ -17,10 +17,14 @@ from codelutra.evaluation import correct_tasks, gain_on_both, iterations_without
 from codelutra.generation import Engine
 from codelutra.grading import Grader
 from codelutra.ledger import Ledger
+from codelutra.pair_warnings import warn
 from codelutra.pairing import build_pairs
 from codelutra.records import Alert, Split
+from codelutra.reviews import Vetoes
 from codelutra.summary import count_flaky
+from codelutra.tasks.quarantine import quarantined
 from codelutra.tasks.task import Task
+from codelutra.token_counts import token_counter
 from codelutra.training import train_adapter
 
 GRADED_AT_ONCE = 400  # samples whose verdicts are stored together
@@ -87,14 +91,28 @@ def pair(ledger: Ledger, tasks: Sequence[Task], iteration: int) -> None:
         train_tasks = _by_id(tasks, "train")
         if low_yield.is_low(samples, ledger.config.sampling):
             train_tasks = low_yield.order_by_ease(train_tasks, samples)
-        pairs = build_pairs(train_tasks, samples, ledger.config.pairing, _seed(ledger, iteration))
-        for alert in alerts.of_pairs(iteration, len(train_tasks), samples, pairs):
+        away = quarantined(ledger.config.tasks)  # since the run began, too
+        trusted = {key: task for key, task in train_tasks.items() if key not in away}
+        vetoes, seed = Vetoes(ledger.vetoes()), _seed(ledger, iteration)
+        pairs = build_pairs(trusted, samples, ledger.config.pairing, seed, vetoes)
+        for alert in alerts.of_pairs(iteration, len(trusted), samples, pairs):
             _raise(ledger, iteration, alert)
-        ledger.add_pairs(iteration, pairs)
+        max_length = ledger.config.training.max_length
+        count_tokens = token_counter(ledger.config.model)
+        notes = warn(pairs, samples, trusted, count_tokens, max_length)
+        ledger.add_pairs(iteration, pairs, notes)
         ledger.report(iteration, "pair", 1, 1)
     flaky = count_flaky(samples)
     left_out = f" ({flaky} flaky ones left out)" if flaky else ""
     ledger.log(f"iteration {iteration}: {len(pairs)} pairs from {len(samples)} samples{left_out}")
+
+
+def review(ledger: Ledger, iteration: int, engine: Engine) -> None:
+    """Where the run is to wait for people: stop it here, once an iteration."""
+    is_done = ledger.adapter(iteration) or not ledger.pairs(iteration)
+    if ledger.config.pause_before_training and not is_done:
+        engine.hand_over()
+        ledger.wait_for_review(iteration)
 
 
 def train(ledger: Ledger, tasks: Sequence[Task], iteration: int, engine: Engine) -> None:
@@ -117,11 +135,15 @@ def train(ledger: Ledger, tasks: Sequence[Task], iteration: int, engine: Engine)
                 _raise(ledger, iteration, alert)
 
     drawn = ledger.samples(iteration, "train")
+    pairs = ledger.training_pairs(iteration)
+    reviewed = ledger.review_facts(iteration)
+    if reviewed and reviewed.num_looked_at + reviewed.num_added:
+        ledger.log(f"iteration {iteration}: {reviewed.words}")
     with _Timed(ledger, iteration, "train"):
         ledger.report(iteration, "train", 0, 0)
         adapter = train_adapter(
             _by_id(tasks, "train"),
-            ledger.pairs(iteration) or [],
+            pairs,
             config.model_copy(update={"training": config.training_of(iteration)}),
             parent=ledger.adapter(iteration - 1) if iteration > 1 else None,
             in_order=low_yield.is_low(drawn, config.sampling),

@@ -74,13 +74,35 @@ class Sample:
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """A correct and an incorrect program of one task. `*_index` is None for the task's gold."""
+    """A correct and an incorrect program of one task. `*_index` is None for the task's gold.
+
+    A pair from elsewhere has neither index, and a `prompt` where no task of the run has it.
+    """
 
     task_id: str
     chosen: str
     rejected: str
     chosen_index: int | None
     rejected_index: int | None
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class PairNotes:
+    """Why to look twice at a pair (kinds of pair_warnings.py), and how doubtful it is, 0 to 1."""
+
+    warnings: tuple[str, ...] = ()
+    doubt: float = 0.0
+
+
+@dataclass(frozen=True)
+class Veto:
+    """A pair that a person ruled out; `reason` is a VetoReason of reviews.py."""
+
+    task_id: str
+    chosen: str
+    rejected: str
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ folder is opened again, so what it held is done again.
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from codelutra.config import RefineConfig
-from codelutra.errors import CodeLutraError
+from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.records import (
     Adapter,
     Alert,
+    PairNotes,
     PreferencePair,
     Sample,
     SampleKey,
@@ -25,7 +26,9 @@ from codelutra.records import (
     Trust,
     Verdict,
     VerdictKind,
+    Veto,
 )
+from codelutra.reviews import ReviewFacts
 
 Report = Callable[[int, str, int, int], None]
 
@@ -108,12 +111,41 @@ class RunFolder:
 
     def pairs(self, iteration: int) -> list[PreferencePair] | None:
         path = self._file("pairs", iteration)
-        return [PreferencePair(**row) for row in _read(path)] if path.exists() else None
+        return _pairs(path) if path.exists() else None
 
-    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None:
+    def add_pairs(
+        self, iteration: int, pairs: Sequence[PreferencePair], notes: Sequence[PairNotes] = ()
+    ) -> None:
         path = self._file("pairs", iteration)
+        if path.exists():
+            return
+        rows = [asdict(pair) for pair in pairs]
+        for row, note in zip(rows, notes, strict=False):
+            row |= {"warnings": note.warnings, "doubt": note.doubt}
+        _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def wait_for_review(self, iteration: int) -> None:
+        asked = self._file("review", iteration)
+        if not asked.exists():
+            _replace(asked, "")
+            raise StopRequested(
+                f"the pairs of iteration {iteration} wait for review in "
+                f"{self._file('pairs', iteration)}: take out the lines that should not train, "
+                "then run the same command again"
+            )
+
+    def training_pairs(self, iteration: int) -> list[PreferencePair]:
+        """The file of the pairs, out of which people may take lines until the training begins."""
+        path = self._file("training-pairs", iteration)
         if not path.exists():
-            _replace(path, "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs))
+            _replace(path, self._file("pairs", iteration).read_text())
+        return _pairs(path)
+
+    def review_facts(self, iteration: int) -> ReviewFacts | None:
+        return None  # nobody reviews a folder but by hand
+
+    def vetoes(self) -> list[Veto]:
+        return []
 
     def adapter(self, iteration: int) -> Adapter | None:
         row = self._value("adapter", iteration)
@@ -176,6 +208,11 @@ class RunFolder:
         path = self.folder / f"{name}-{iteration}.json"
         if not path.exists():
             _replace(path, json.dumps(value))
+
+
+def _pairs(path: Path) -> list[PreferencePair]:
+    names = [column.name for column in fields(PreferencePair)]
+    return [PreferencePair(**{n: row[n] for n in names if n in row}) for row in _read(path)]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

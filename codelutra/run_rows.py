@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codelutra.config import RefineConfig, home
-from codelutra.errors import CodeLutraError
+from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.records import (
     Adapter,
     Alert,
+    PairNotes,
     PreferencePair,
     Sample,
     SampleKey,
@@ -23,8 +24,10 @@ from codelutra.records import (
     Trust,
     Verdict,
     VerdictKind,
+    Veto,
 )
-from storage import db, jobs, models, queries, recording
+from codelutra.reviews import ReviewedPair, ReviewFacts, heed
+from storage import db, jobs, models, queries, recording, reviews
 
 ROWS_AT_ONCE = 1000
 REPORT_S = 0.5
@@ -100,16 +103,43 @@ class RunRows:
             if row.paired_at is None:
                 return None
             rows = queries.pairs(session, iteration_id=iteration_id)
-        return [
-            PreferencePair(r.task_id, r.chosen, r.rejected, r.chosen_index, r.rejected_index)
-            for r in rows
-        ]
+        return [_pair(row) for row in rows]
 
-    def add_pairs(self, iteration: int, pairs: Sequence[PreferencePair]) -> None:
+    def add_pairs(
+        self, iteration: int, pairs: Sequence[PreferencePair], notes: Sequence[PairNotes] = ()
+    ) -> None:
+        iteration_id = self._id(iteration)
+        rows = [{**asdict(pair), "source": _source(pair)} for pair in pairs]
+        for row, note in zip(rows, notes, strict=False):
+            row |= {"warnings": note.warnings, "doubt": note.doubt}
+        with db.open_session() as session:
+            recording.add_pairs(session, iteration_id=iteration_id, rows=rows)
+
+    def wait_for_review(self, iteration: int) -> None:
+        if jobs.pause_for_review(self.run_id, iteration_id=self._id(iteration)):
+            self.log(f"iteration {iteration}: paused, its pairs wait for review")
+            raise StopRequested(f"the pairs of iteration {iteration} wait for review")
+
+    def training_pairs(self, iteration: int) -> list[PreferencePair]:
         iteration_id = self._id(iteration)
         with db.open_session() as session:
-            rows = [asdict(pair) for pair in pairs]
-            recording.add_pairs(session, iteration_id=iteration_id, rows=rows)
+            reviews.freeze(session, iteration_id=iteration_id)
+        with db.open_session() as session:
+            rows = reviews.frozen_pairs(session, iteration_id=iteration_id)
+        pairs, facts = heed(map(_reviewed, rows))
+        with db.open_session() as session:
+            reviews.set_facts(session, iteration_id=iteration_id, facts=asdict(facts))
+        return pairs
+
+    def review_facts(self, iteration: int) -> ReviewFacts | None:
+        with db.open_session() as session:
+            row = session.get_one(models.Iteration, self._id(iteration))
+            return ReviewFacts(**row.review) if row.review else None
+
+    def vetoes(self) -> list[Veto]:
+        with db.open_session() as session:
+            rows = reviews.vetoed(session, run_id=self.run_id)
+        return [Veto(row.task_id, row.chosen, row.rejected, row.reason) for row in rows]
 
     def adapter(self, iteration: int) -> Adapter | None:
         iteration_id = self._id(iteration)
@@ -275,6 +305,20 @@ def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
         "output": verdict.output,
         "extraction": verdict.extraction,
     }
+
+
+def _pair(row: models.PreferencePair) -> PreferencePair:
+    indexes = (row.chosen_index, row.rejected_index)
+    return PreferencePair(row.task_id, row.chosen, row.rejected, *indexes, row.prompt or "")
+
+
+def _reviewed(row: models.PreferencePair) -> ReviewedPair:
+    is_edited = bool(row.chosen_trial_id or row.rejected_trial_id)
+    return ReviewedPair(_pair(row), row.state, is_edited, row.source, row.reason)
+
+
+def _source(pair: PreferencePair) -> str:
+    return "gold" if pair.chosen_index is None else "sampled"
 
 
 def _sample(row: models.Sample) -> Sample:

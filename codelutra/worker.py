@@ -30,6 +30,7 @@ from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
 from codelutra.sandbox import must_run_unfenced
 from codelutra.tasks import load_tasks, select_tasks
+from codelutra.trial_rows import run_trial
 from storage import db, jobs
 from storage.lock import DatabaseLock, WorkerLock, find_worker
 
@@ -117,7 +118,11 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
 
     @DBOS.workflow(name=jobs.CHECK_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
     def check_tasks(check_id: int) -> None:
-        _check_tasks(check_id)
+        _guarded("check", run_check, check_id)
+
+    @DBOS.workflow(name=jobs.TRIAL_WORKFLOW, max_recovery_attempts=3)
+    def run_a_trial(trial_id: int) -> None:
+        _guarded("trial", run_trial, trial_id)
 
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
@@ -145,14 +150,14 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
         raise RuntimeError(reason) from None  # of a type that the web process can unpickle
 
 
-def _check_tasks(check_id: int) -> None:
-    """The door at which every error of a check becomes its one-line reason."""
+def _guarded(name: str, function: Callable[[int], None], number: int) -> None:
+    """The door at which every error of a check or a trial becomes its one-line reason."""
     try:
-        _run_step("check", run_check, check_id)
+        _run_step(name, function, number)
     except STOPPED:
         raise
     except Exception as error:
-        log.error("check %d failed:\n%s", check_id, traceback.format_exc())
+        log.error("%s %d failed:\n%s", name, number, traceback.format_exc())
         raise RuntimeError(_reason(error)) from None  # see _refine_run
 
 

@@ -31,7 +31,7 @@ def verdict(kind: str) -> str:
     return f'<b class="verdict" data-verdict="{kind}" style="--of:{look.colour}">{look.label}</b>'
 
 
-def _found(extraction: str) -> str:
+def found_by(extraction: str) -> str:
     """How the program was found, in few words; '' where it is the whole text."""
     words = ", ".join(FOUND[word] for word in extraction.split() if word in FOUND)
     return f'<div class="faint">{words}</div>' if words else ""
@@ -46,6 +46,6 @@ def _program(sample: Sample) -> str:
         f"<li>{verdict(sample.verdict)} <code>{text(sample.task_id)}</code> "
         f'<span class="faint">{1000 * sample.seconds:.1f} ms of CPU time</span>'
         f"{FLAKY if sample.flaky else ''}"
-        f'<div class="why">{text(sample.detail)}</div>{_found(sample.extraction)}'
+        f'<div class="why">{text(sample.detail)}</div>{found_by(sample.extraction)}'
         f"<pre>{text(sample.completion.strip())}</pre>{printed}</li>"
     )

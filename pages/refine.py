@@ -185,7 +185,13 @@ def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button, gr.Button]:
     iterations = gr.Slider(
         1, 8, value=RefineConfig().iterations, step=1, label="Iterations", elem_id="iterations"
     )
-    paths: dict[Component, str] = {tasks: "tasks", model: "model", iterations: "iterations"}
+    waits = gr.Checkbox(
+        False, label="Pause before training", elem_id="pause-before-training",
+        info=RefineConfig.model_fields["pause_before_training"].description,
+    )  # fmt: skip
+    paths: dict[Component, str] = {
+        tasks: "tasks", model: "model", iterations: "iterations", waits: "pause_before_training",
+    }  # fmt: skip
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         for field in form.form_fields(STARTER):
             paths[_widget(field)] = field.path

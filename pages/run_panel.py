@@ -106,6 +106,11 @@ def _sentence(view: RunView) -> str:
             return "You may close this tab: the run goes on, and this page finds it again."
         case RunStatus.PAUSING:
             return "Stopping at the next safe point, within seconds. Finished work is kept."
+        case RunStatus.PAUSED if view.awaits_review_of:
+            return (
+                f"The pairs of iteration {view.awaits_review_of} are made. Look through them on "
+                "the Pairs tab; Resume then trains on what is left."
+            )
         case RunStatus.PAUSED:
             return "Paused. What is finished is kept; Resume goes on from there."
         case RunStatus.CANCELLING:

@@ -75,6 +75,7 @@ class RunView:
     ahead: list[int]  # runs that go first, when this one is queued
     alerts: Sequence[RaisedAlert] = ()  # the newest of them, newest first
     num_alerts: int = 0
+    awaits_review_of: int | None = None  # the iteration, of a run that was paused for it
 
     @property
     def status(self) -> RunStatus:
@@ -154,7 +155,12 @@ def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> 
         ahead=_ahead(row, rows),
         alerts=health.run_alerts(session, run_id=run_id, limit=ALERTS),
         num_alerts=health.count_alerts(session, run_id=run_id),
+        awaits_review_of=review_awaited(session, run, row.status),
     )
+
+
+def review_awaited(session: Session, run: Run, status: RunStatus) -> int | None:
+    return queries.awaited_review(session, run=run) if status is RunStatus.PAUSED else None
 
 
 def newest_gain(session: Session, *, run_id: int, trend: Sequence[TrendPoint]) -> Gain | None:

@@ -7,16 +7,17 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.config import STARTER
-from pages import refine, tasks, trends
+from pages import pairs, refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
+from pages.pair_look import Look
 from pages.run_view import run_exists
 from storage import db
 from storage.lock import Worker, find_worker
 
 FOLDER = Path(__file__).parent
-CSS_FILE = FOLDER / "style.css"
-TABS = ("refine", "trends", "tasks")
+CSS_FILES = [FOLDER / "style.css", FOLDER / "pairs.css", FOLDER / "review.css"]
+TABS = ("refine", "trends", "pairs", "tasks")
 TICK_S = 3.0
 
 HEADER = """<header class="product"><h1>CodeLutra</h1>
@@ -93,12 +94,14 @@ def build() -> gr.Blocks:
                 run_picker, run_timer, show_run, run_outputs = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
                 trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
+            with gr.Tab("Pairs", id="pairs") as pairs_tab:
+                pair_view = pairs.render()
             with gr.Tab("Tasks", id="tasks") as tasks_tab:
                 task_view = tasks.render()
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         quiet["queue"] = False  # quick reads: they need not wait for their turn
-        timers: list[Component] = [run_timer, trend_timer, task_view.timer]
+        timers: list[Component] = [run_timer, trend_timer, pair_view.timer, task_view.timer]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
@@ -107,15 +110,19 @@ def build() -> gr.Blocks:
             if run_id and not run_exists(run_id):
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
+                params.pop("run")
             shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
+            paired = [gr.skip()] * len(pair_view.outputs)
+            if tab == "pairs":
+                paired = pairs.open_address(params)
             listed = [gr.skip()] * len(task_view.outputs)
             if tab == "tasks":
                 listed = tasks.show(
                     tasks.Look(params.get("set", STARTER), shown=params.get("task"))
                 )
             now = around()
-            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *listed, *now,
-                    now]  # fmt: skip
+            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *paired,
+                    *listed, *now, now]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
@@ -129,19 +136,30 @@ def build() -> gr.Blocks:
                 return [gr.skip()] * (len(timers) + len(trend_outputs))
             return [*_active("trends"), *show_trend(run_id)]
 
+        def open_pairs(look: Look, version: Any) -> list[Any]:
+            if version:  # shown before: the timer goes on, with the filter as it is
+                return [*_active("pairs"), *[gr.skip()] * len(pair_view.outputs)]
+            return [*_active("pairs"), *pairs.show(look)]
+
         def open_tasks(name: str | None, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filters as they are
                 return [*_active("tasks"), *[gr.skip()] * len(task_view.outputs)]
             return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER))]
 
-        opened = [tabs, *timers, *run_outputs, *trend_outputs, *task_view.outputs, top, foot, seen]
+        opened = [tabs, *timers, *run_outputs, *trend_outputs, *pair_view.outputs,
+                  *task_view.outputs, top, foot, seen]  # fmt: skip
         read = blocks.load(open_address, None, opened, **quiet)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
         refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)
         trends_tab.select(open_trends, run_picker, [*timers, *trend_outputs], **quiet)
+        of_pairs = [pair_view.look, pair_view.outputs[-1]]
+        pairs_tab.select(open_pairs, of_pairs, [*timers, *pair_view.outputs], **quiet)
         of_set = [task_view.picker, task_view.outputs[-1]]
         tasks_tab.select(open_tasks, of_set, [*timers, *task_view.outputs], **quiet)
-        for tab, name in ((refine_tab, "refine"), (trends_tab, "trends"), (tasks_tab, "tasks")):
+        by_name = {
+            "refine": refine_tab, "trends": trends_tab, "pairs": pairs_tab, "tasks": tasks_tab,
+        }  # fmt: skip
+        for name, tab in by_name.items():
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
         for picker in (run_picker, trend_picker):
             picker.change(None, picker, js="run => window.codelutra.remember({run})")

@@ -6,8 +6,7 @@ Counts come from aggregates over indexes: no row of a large run is loaded.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case
-from sqlalchemy.orm import aliased
+from sqlalchemy import case
 from sqlmodel import Session, col, func, select
 
 from storage.models import (
@@ -20,8 +19,6 @@ from storage.models import (
     TrainingStep,
 )
 from storage.queries import HARNESS_ERROR, get_iteration
-
-VETO = "veto"
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ def funnel(session: Session, *, run_id: int, number: int) -> Funnel | None:
         mixed_tasks=_mixed_tasks(session, row.id),
         gold_tasks=gold_tasks,
         pairs=pairs,
-        kept_pairs=None if pairs is None else pairs - _vetoed(session, row.id),
+        kept_pairs=None if pairs is None else pairs - _vetoed(session, row),
         trained_pairs=row.training["num_pairs"] if row.training else None,
     )
 
@@ -149,15 +146,11 @@ def _pairs(session: Session, iteration_id: int) -> tuple[int, int]:
     return session.exec(pairs).one(), session.exec(gold).one()
 
 
-def _vetoed(session: Session, iteration_id: int) -> int:
-    """Pairs whose newest review is a veto."""
-    newer = aliased(Review)
-    is_old = and_(col(newer.pair_id) == Review.pair_id, col(newer.id) > Review.id)
-    query = (
-        select(func.count())
-        .select_from(PreferencePair)
-        .join(Review, col(Review.pair_id) == PreferencePair.id)
-        .where(PreferencePair.iteration_id == iteration_id, Review.action == VETO)
-        .where(~select(newer.id).where(is_old).exists())
+def _vetoed(session: Session, row: Iteration) -> int:
+    """As they trained, once they have."""
+    if row.review:
+        return int(row.review["num_removed"])
+    query = select(func.count()).where(
+        PreferencePair.iteration_id == row.id, PreferencePair.state == "vetoed"
     )
     return session.exec(query).one()

@@ -6,6 +6,7 @@ run; every step looks at the rows first, so it goes on where the run stopped. (D
 resume and fork keep the old workflow's version and step list, see the hosting notes.)
 """
 
+import contextlib
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -17,16 +18,18 @@ from sqlmodel import Session
 from storage import attempts, db, queries
 from storage.db import StorageError
 from storage.lock import Worker, find_worker
-from storage.models import Run
+from storage.models import Iteration, Run
 
 QUEUE = "runs"
 WORKFLOW = "refine_run"
 CHECK_QUEUE = "checks"  # of task sets, see checks.py: they need not wait for a run's end
 CHECK_WORKFLOW = "check_tasks"
+TRIAL_QUEUE = "trials"  # of programs that a person waits for, see trials.py
+TRIAL_WORKFLOW = "run_trial"
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
-VERSION = "2"
+VERSION = "3"
 
 
 class RunStatus(StrEnum):
@@ -75,7 +78,7 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue in (QUEUE, CHECK_QUEUE):
+        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE):
             _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
     _database = database
 
@@ -106,6 +109,21 @@ def submit(
 def pause(run_id: int) -> None:
     """Stop at the next poll and keep everything; `resume` goes on from there."""
     _stop(run_id, "pause", PAUSABLE)
+
+
+def pause_for_review(run_id: int, *, iteration_id: int) -> bool:
+    """Pause the run when no earlier attempt of it stopped to wait for this iteration's review.
+
+    The attempt that resumes it finds that one did, and goes on. False then.
+    """
+    with db.open_session() as session:
+        run, iteration = _run(session, run_id), session.get_one(Iteration, iteration_id)
+        if iteration.review_attempt is not None and iteration.review_attempt < run.attempt:
+            return False
+        iteration.review_attempt = run.attempt  # before the pause: a kill between them asks again
+    with contextlib.suppress(StorageError):  # somebody is pausing it already
+        pause(run_id)
+    return True
 
 
 def cancel(run_id: int) -> None:
@@ -146,7 +164,11 @@ def statuses(run_ids: Sequence[int]) -> dict[int, RunStatus]:
 def error(run_id: int) -> str | None:
     """Why the run failed, in one line; None when it did not."""
     with db.open_session() as session:
-        workflow = _workflow(_run(session, run_id).workflow_id, load_output=True)
+        run = _run(session, run_id)
+    try:
+        workflow = _workflow(run.workflow_id, load_output=True)
+    except StorageError as lost:  # a reason like any other: the page can say it
+        return str(lost)
     if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return f"the worker died {workflow.recovery_attempts} times in this run: see its log"
     if workflow.status != "ERROR":
@@ -158,7 +180,7 @@ def error(run_id: int) -> str | None:
 def unfinished() -> list[WorkflowStatus]:
     """Every attempt that is queued or under way, of any version, oldest first."""
     return client().list_workflows(
-        name=[WORKFLOW, CHECK_WORKFLOW],
+        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW],
         status=["ENQUEUED", "PENDING"],
         load_input=False,
         load_output=False,

@@ -99,6 +99,14 @@ def get_iteration(session: Session, *, run_id: int, number: int) -> Iteration | 
     return session.exec(query).one_or_none()
 
 
+def awaited_review(session: Session, *, run: Run) -> int | None:
+    """The iteration whose pairs the run's attempt stopped for, to have them reviewed."""
+    query = select(Iteration.number).where(
+        Iteration.run_id == run.id, Iteration.review_attempt == run.attempt
+    )
+    return session.exec(query).first()
+
+
 def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
     """Of the newest iteration that has any: the samples drawn last, one a task, newest first."""
     for iteration in reversed(iterations(session, run_id=run_id)):

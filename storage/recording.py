@@ -2,7 +2,8 @@
 crash, leaves what is there as it is. Rows come as plain dicts of column values."""
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, or_
@@ -13,6 +14,7 @@ from storage.models import (
     Adapter,
     Alert,
     Iteration,
+    PairWarning,
     PhaseTime,
     PreferencePair,
     Progress,
@@ -22,6 +24,7 @@ from storage.models import (
     utc_now,
 )
 from storage.queries import HARNESS_ERROR
+from storage.words import words_of
 
 Row = dict[str, Any]
 # What grading says of a sample.
@@ -76,16 +79,72 @@ def add_verdicts(session: Session, *, iteration_id: int, split: str, rows: Seque
 
 
 def add_pairs(session: Session, *, iteration_id: int, rows: Sequence[Row]) -> None:
-    """All pairs of an iteration at once; nothing when its pairing is already done."""
+    """All pairs that an iteration's samples give, at once; nothing when that is already done.
+
+    `rows` have the columns of a pair that are not review's, and `warnings`, a list of kinds.
+    """
     done = (
         update(Iteration)
         .where(col(Iteration.id) == iteration_id, col(Iteration.paired_at).is_(None))
         .values(paired_at=utc_now())
     )
     if session.connection().execute(done).rowcount == 1:
-        _insert_new(
-            session, PreferencePair, [{**row, "iteration_id": iteration_id} for row in rows]
+        insert_pairs(session, iteration_id=iteration_id, rows=rows)
+
+
+def insert_pairs(session: Session, *, iteration_id: int, rows: Sequence[Row]) -> None:
+    """As `add_pairs`, for pairs that come from elsewhere, at any time before the training."""
+    run_id = session.get_one(Iteration, iteration_id).run_id
+    verdicts = _train_verdicts(session, iteration_id) if rows else {}
+    warned: dict[tuple[Any, ...], Sequence[str]] = {}
+    values = []
+    for row in rows:
+        verdict = row.get("rejected_verdict") or verdicts.get(
+            (row["task_id"], row["rejected_index"]), ""
         )
+        texts = (row["chosen"], row["rejected"], row["task_id"])
+        pair = PreferencePair(
+            **{name: value for name, value in row.items() if name != "warnings"}
+            | {"rejected_verdict": verdict},
+            iteration_id=iteration_id,
+            run_id=run_id,
+            words=words_of(*texts, run_id=run_id, verdict=verdict),
+            shuffle=random.getrandbits(31),
+        )
+        values.append(pair.model_dump(exclude={"id"}))
+        warned[_key(pair)] = row.get("warnings", ())
+    _insert_new(session, PreferencePair, values)
+    if any(warned.values()):
+        _warn(session, iteration_id, run_id, warned)
+
+
+def _warn(
+    session: Session,
+    iteration_id: int,
+    run_id: int,
+    warned: Mapping[tuple[Any, ...], Sequence[str]],
+) -> None:
+    kept = select(PreferencePair).where(PreferencePair.iteration_id == iteration_id)
+    rows = [
+        {"pair_id": pair.id, "kind": kind, "run_id": run_id}
+        for pair in session.exec(kept)
+        for kind in warned.get(_key(pair), ())
+    ]
+    _insert_new(session, PairWarning, rows)
+
+
+def _key(pair: PreferencePair) -> tuple[Any, ...]:
+    indexes = (pair.chosen_index, pair.rejected_index)
+    if indexes == (None, None):  # imported: nothing else tells two of a task apart
+        return pair.task_id, pair.chosen, pair.rejected
+    return pair.task_id, *indexes
+
+
+def _train_verdicts(session: Session, iteration_id: int) -> dict[tuple[str, int], str]:
+    query = select(Sample.task_id, Sample.index, Sample.verdict).where(
+        Sample.iteration_id == iteration_id, Sample.split == "train"
+    )
+    return {(task_id, index): verdict or "" for task_id, index, verdict in session.exec(query)}
 
 
 def add_adapter(session: Session, *, iteration_id: int, row: Row) -> None:

@@ -11,6 +11,7 @@ HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 PAGES_MAY_IMPORT = {
     "codelutra",
     "codelutra.backends",
+    "codelutra.code_tokens",
     "codelutra.config",
     "codelutra.errors",
     "codelutra.evaluation",

@@ -36,13 +36,13 @@ def train_adapter(
     if not pairs:
         raise TrainingError(
             "no preference pairs to train on: no task has both a correct and an incorrect program; "
-            "sample more programs a task or use other tasks"
+            "(or all pairs were vetoed); sample more programs a task or use other tasks"
         )
     if parent:
         verify_adapter(parent)
     work, partial = (out.with_name(out.name + end) for end in (".work", ".partial"))
     shutil.rmtree(partial, ignore_errors=True)
-    rows = [{"prompt": tasks[p.task_id].prompt, **asdict(p)} for p in pairs]
+    rows = [{**asdict(p), "prompt": p.prompt or tasks[p.task_id].prompt} for p in pairs]
     settings = config.training.model_dump(mode="json")
     job = {
         "model": resolve_model(config.model),

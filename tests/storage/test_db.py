@@ -19,11 +19,19 @@ def add_run() -> None:
         queries.create_run(session, name="kept", config={}, num_train=1, num_heldout=1)
 
 
+def is_declared(_: object, name: str, *__: object) -> bool:
+    """All but the full-text index, which each database has in its own way."""
+    return not name.startswith(("pairwords", "ix_preferencepair_words"))
+
+
 def test_the_migration_makes_the_tables_of_the_models(database: Path) -> None:
     db.init(database)
     with db.current().engine.connect() as connection:
         differences = compare_metadata(
-            MigrationContext.configure(connection, opts={"compare_type": True}), SQLModel.metadata
+            MigrationContext.configure(
+                connection, opts={"compare_type": True, "include_object": is_declared}
+            ),
+            SQLModel.metadata,
         )
     assert differences == []
 

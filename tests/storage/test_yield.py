@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlmodel import Session
 
-from storage import db, health, queries, recording
+from storage import db, health, queries, recording, reviews
 from storage.health import Funnel
-from storage.models import Review
+from storage.reviews import Decision
 from tests.storage.rows import iteration, pair, sample
 
 FACTS = {"num_pairs": 2, "num_dropped": 1, "stock_tokens": 90, "run_tokens": 30, "fallback": ""}
@@ -41,9 +41,8 @@ def funnel(run_id: int) -> Funnel:
 
 def review(session: Session, pair_id: int | None, *actions: str) -> None:
     assert pair_id
-    for action in actions:
-        session.add(Review(pair_id=pair_id, action=action, reviewer="me"))
-        session.flush()
+    for version, action in enumerate(actions):
+        reviews.decide(session, pair_id=pair_id, version=version, decision=Decision(action, "me"))
 
 
 def test_what_is_not_known_before_pairing_and_training_is_none(run_id: int) -> None:

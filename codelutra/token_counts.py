@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def token_counter(model):
+    return None
