@@ -5,9 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from codelutra.sandbox.sandbox import num_cores
+
 # Read by torch as it loads, in children too: on tiny models threads wait more than they compute,
 # ten times as long where another process wants the same cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+MAX_WORKERS = 8  # each loads torch: a gigabyte
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process a core for whole suites; none for tests that are named on the command line, so
+    that they start at once, print as they go and can be stopped in a debugger."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return 0
+    return min(MAX_WORKERS, num_cores())
 
 
 @pytest.fixture(autouse=True)

@@ -108,9 +108,12 @@ def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
         json.dump(job(tiny_model), stdin)
     assert parent.stdout.readline() == "up\n"
     (child,) = phase_children(parent.pid)
+    fork_server = child.parent()
+    assert fork_server
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
+    fork_server.wait(timeout=60)  # unloading its libraries takes a busy machine a while
     child.wait(timeout=5)
 
 

@@ -31,6 +31,7 @@ class App:
             self.process = subprocess.Popen(
                 [*within, sys.executable, "app.py", "--port", str(self.port), *options],
                 cwd=ROOT,
+                env={**os.environ, "CODELUTRA_HOME": str(self.home)},
                 stdout=output,
                 stderr=output,
             )
@@ -62,22 +63,38 @@ def browser():
 @pytest.fixture
 def stopped_app(home: Path, tmp_path: Path) -> Iterator[App]:
     """To be started by the test."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = App(f"http://127.0.0.1:{port}/", home, port, tmp_path / "app.log")
-    yield app
-    app.kill()
-    if pid := app.worker_pid():
-        os.kill(pid, signal.SIGTERM)
-        with contextlib.suppress(AssertionError):
-            _wait_for(lambda: app.worker_pid() is None, lambda: "the worker does not end")
+    with _app(home, tmp_path / "app.log") as app:
+        yield app
 
 
 @pytest.fixture
 def running_app(stopped_app: App) -> App:
     stopped_app.start()
     return stopped_app
+
+
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A running one, for tests that start no run and import no set: its home stays empty."""
+    folder = tmp_path_factory.mktemp("shared")
+    with _app(folder / "home", folder / "app.log") as app:
+        app.start()
+        yield app
+
+
+@contextlib.contextmanager
+def _app(home: Path, log: Path) -> Iterator[App]:
+    """Not started; ended at the end, with its worker."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = App(f"http://127.0.0.1:{port}/", home, port, log)
+    yield app
+    app.kill()
+    if pid := app.worker_pid():
+        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(AssertionError):
+            _wait_for(lambda: app.worker_pid() is None, lambda: "the worker does not end")
 
 
 def _wait_for(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:

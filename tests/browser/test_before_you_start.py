@@ -19,10 +19,9 @@ SMOKE_S = 300  # on two busy cores; 40 s on free ones
 
 
 @pytest.fixture(params=[1440, 390])
-def page(request, browser, running_app):
+def page(request, browser):
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.set_default_timeout(SOON)
-    page.goto(running_app.url)
     yield page
     page.close()
 
@@ -32,7 +31,8 @@ def fill_model(page: Page, model: str) -> None:
     page.locator("#model input").press("Enter")
 
 
-def test_needs_follow_the_form_and_what_cannot_fit_is_not_started(page, tmp_path):
+def test_needs_follow_the_form_and_what_cannot_fit_is_not_started(shared_app, page, tmp_path):
+    page.goto(shared_app.url)
     needs = page.locator("#before")
     expect(needs).to_contain_text("12,800 sampled and executed", timeout=SOON)
     expect(needs.locator(".fit-good").first).to_have_text("fits")
@@ -62,7 +62,8 @@ def test_needs_follow_the_form_and_what_cannot_fit_is_not_started(page, tmp_path
 
 
 @pytest.mark.parametrize("page", [1440], indirect=True)
-def test_one_task_is_tried_through_the_whole_loop_and_tells_the_time(page):
+def test_one_task_is_tried_through_the_whole_loop_and_tells_the_time(running_app, page):
+    page.goto(running_app.url)
     needs = page.locator("#before")
     expect(needs).to_contain_text("unknown until Try one task", timeout=SOON)
     page.get_by_role("button", name="Try one task").click()

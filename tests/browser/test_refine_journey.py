@@ -138,8 +138,8 @@ def test_a_killed_page_changes_nothing_in_its_run(browser, running_app, page):
     back.close()
 
 
-def test_a_bad_model_is_said_on_the_page_and_the_form_is_kept(running_app, page):
-    page.goto(running_app.url)
+def test_a_bad_model_is_said_on_the_page_and_the_form_is_kept(shared_app, page):
+    page.goto(shared_app.url)
     fill_reduced(page)
     page.locator("#model input").fill("/nowhere/model")
     page.locator("#model input").press("Enter")

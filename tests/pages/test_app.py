@@ -127,6 +127,8 @@ def test_ctrl_c_ends_the_page_and_the_idle_worker(home):
     process = subprocess.Popen(
         [sys.executable, "app.py", "--port", str(port)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        # As in a terminal: tests that run in the background inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout
     assert f":{port}/" in process.stdout.readline()

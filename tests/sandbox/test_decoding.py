@@ -79,7 +79,7 @@ def test_every_supported_value_passes_the_checks(value: object) -> None:
 @pytest.mark.parametrize(
     "value",
     [object(), int, lambda: 1, np.zeros(2, "i4,i4"), np.ma.masked_array([1]), iter([]), range(3)],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_other_types_are_refused_by_name(value: object) -> None:
     with pytest.raises(Unencodable, match="unsupported"):
