@@ -143,19 +143,28 @@ def _pickers(shown: Shown) -> list[Any]:
 
 
 def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
-    """What a button or key of the focus view does; then the tab as it is."""
+    """What a button or key of the focus view does; then the tab as it is, and who asked."""
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
-    look = replace(look, who=Who(name or NOBODY.name, token) if token else look.who)
+    who = Who(name or NOBODY.name, token) if token else look.who
+    if asked.get("do") == "hold":  # nothing moves: the person may have moved on
+        _hold(asked.get("pair"), who)
+        return [*[gr.skip()] * NUM_OUTPUTS, who]
+    look = replace(look, who=who)
     try:
         look = pair_acts.act(look, asked)
     except (StorageError, CodeLutraError) as error:
         gr.Warning(text(error))
     with db.open_session() as session:
         look = load(session, look).look
-        if look.pair_id and look.who.holder:
-            pairs.hold(session, pair_id=look.pair_id, holder=look.who.holder)
+    _hold(look.pair_id, who)
     *parts, _, version = show(look, seen)
-    return [*parts, look, version]
+    return [*parts, look, version, who]
+
+
+def _hold(pair_id: Any, who: Who) -> None:
+    if pair_id and who.holder:
+        with db.open_session() as session:
+            pairs.hold(session, pair_id=int(pair_id), holder=who.holder)
 
 
 def open_address(params: Mapping[str, str]) -> list[Any]:
@@ -189,12 +198,14 @@ def render() -> PairsTab:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False
 
-    def on_event(now: Look, seen: Any, event: gr.EventData) -> list[Any]:
-        return act(now, seen, event._data)
+    who = gr.State(NOBODY)
 
-    def on_tick(now: Look, seen: Any) -> list[Any]:
+    def on_event(now: Look, me: Who, seen: Any, event: gr.EventData) -> list[Any]:
+        return act(replace(now, who=me), seen, event._data)
+
+    def on_tick(now: Look, me: Who, seen: Any) -> list[Any]:
         # Never the look: a person may have moved on while this was made.
-        *parts, _, newest = show(now, seen)
+        *parts, _, newest = show(replace(now, who=me), seen)
         return [*parts, gr.skip(), newest]
 
     def on_filter(values: dict[Component, Any]) -> list[Any]:
@@ -218,9 +229,9 @@ def render() -> PairsTab:
         return show(turn(now, rows, back=is_back))
 
     timer = gr.Timer(TICK_S, active=False)
-    timer.tick(on_tick, [look, version], outputs, **quiet)
-    focus.select(on_event, [look, version], outputs, **quiet)
-    table.select(on_event, [look, version], outputs, **quiet)
+    timer.tick(on_tick, [look, who, version], outputs, **quiet)
+    focus.select(on_event, [look, who, version], [*outputs, who], **quiet)
+    table.select(on_event, [look, who, version], [*outputs, who], **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)
     watched: set[Any] = {look, *filters}
     for widget in filters:
