@@ -159,8 +159,7 @@ def _notes(
     new = [one.pair for one in found]
     mine = {pair.task_id for pair in new}
     there, drawn = _there(rows, number, mine)
-    stand_ins = {pair.task_id: _stand_in(pair, tasks) for pair in new}
-    known = {**stand_ins, **{key: tasks.by_id[key] for key in mine if key in tasks.by_id}}
+    known = {pair.task_id: tasks.by_id.get(pair.task_id) or _stand_in(pair, tasks) for pair in new}
     count_tokens = token_counter(rows.config.model)
     notes = warn([*there, *new], drawn, known, count_tokens, rows.config.training.max_length)
     return list(notes[len(there) :])
@@ -185,7 +184,9 @@ def _stand_in(pair: PreferencePair, tasks: RunTasks) -> Task:
     """For a task that the run does not know: what its language is, the set's tasks say."""
     kinds = Counter(task.kind for task in tasks.by_id.values())
     kind = kinds.most_common(1)[0][0]
-    return Task(task_id=pair.task_id, kind=kind, prompt=pair.prompt, gold=pair.chosen)
+    return Task.model_construct(
+        task_id=pair.task_id, kind=kind, prompt=pair.prompt, gold=pair.chosen
+    )
 
 
 def _row(one: CheckedPair, note: PairNotes) -> dict[str, Any]:

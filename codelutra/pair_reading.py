@@ -68,7 +68,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _parsed(number: int, raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+        return json.loads(raw.rstrip().decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError:
         return Problem(number, "not UTF-8")
     except json.JSONDecodeError as error:
