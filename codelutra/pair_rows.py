@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from codelutra.config import RefineConfig
 from codelutra.errors import CodeLutraError
@@ -24,6 +25,10 @@ from storage.models import Iteration
 
 def export_run(run_id: int, out: Path, which: str = TRAINING, number: int | None = None) -> Tally:
     """Write the file `out`; nothing in the database changes."""
+    return write_pairs(exported_rows(run_id, which, number), out)
+
+
+def exported_rows(run_id: int, which: str, number: int | None = None) -> Iterator[dict[str, Any]]:
     with db.open_session() as session:
         run = queries.get_run(session, run_id=run_id)
         adapters = pair_files.adapters(session, run_id=run_id)
@@ -32,7 +37,8 @@ def export_run(run_id: int, out: Path, which: str = TRAINING, number: int | None
     config = RefineConfig.model_validate(run.config)
     prompts = {task.task_id: task.prompt for task in load_tasks(config.tasks)}
     origin = Origin(str(run_id), config.model, prompts, adapters)
-    return write_pairs((row_of(one, origin) for one in stored(run_id, which, number)), out)
+    for one in stored(run_id, which, number):
+        yield row_of(one, origin)
 
 
 def stored(run_id: int, which: str, number: int | None = None) -> Iterator[StoredPair]:

@@ -13,7 +13,7 @@ from gradio.events import api
 from codelutra.errors import CodeLutraError
 from codelutra.pair_warnings import WARNINGS
 from codelutra.records import VerdictKind
-from pages import pair_acts, pair_bulk, pair_html, pair_list
+from pages import pair_acts, pair_bulk, pair_files, pair_html, pair_list
 from pages.format import VERDICTS, text
 from pages.pair_look import (
     NOBODY,
@@ -201,6 +201,7 @@ def render() -> PairsTab:
                 back = gr.Button("Previous page", interactive=False, min_width=90)
                 on = gr.Button("Next page", interactive=False, min_width=90)
             bulk = pair_bulk.render()
+            files = pair_files.render()
     outputs: list[Any] = [picker, *filters, progress, table, where, back, on, focus, effects, side,
                           look, version]  # fmt: skip
     assert len(outputs) == NUM_OUTPUTS
@@ -242,6 +243,7 @@ def render() -> PairsTab:
     back.click(lambda now: on_turn(now, is_back=True), look, outputs, **quiet)
     on.click(lambda now: on_turn(now, is_back=False), look, outputs, **quiet)
     pair_bulk.wire(bulk, look, name, lambda now: show(now), outputs, quiet)
+    pair_files.wire(files, look, timer, quiet)
     api(list_pairs, api_name="pairs")
     api(pair, api_name="pair")
     api(review_pair, api_name="review_pair")
