@@ -24,10 +24,11 @@ MAX_NAME, MAX_NOTE = 60, 500  # characters
 def act(look: Look, asked: Mapping[str, Any]) -> Look:
     """Do what was asked, and say where the visitor looks next. Raises StorageError."""
     do, who = str(asked.get("do")), look.who
+    if seen := asked.get("pair"):  # what the person saw, not what is shown meanwhile
+        look = replace(look, pair_id=int(seen))
     match do:
         case "open":
-            pair_id = asked.get("pair")
-            return replace(look, pair_id=int(pair_id)) if pair_id else look
+            return look
         case "next" | "back":
             return _step(look, back=do == "back")
         case "all":

@@ -124,8 +124,6 @@ const label = () => {
 let opened = null;
 const renew = () => {
   label();
-  const address = element.querySelector("[data-address]");
-  if (address && isSeen()) window.codelutra.remember(JSON.parse(address.dataset.address));
   const drafts = stored(sessionStorage, DRAFTS);
   for (const area of element.querySelectorAll("[data-edit]")) {
     const draft = drafts[draftName(area)];
@@ -139,6 +137,15 @@ const renew = () => {
 };
 new IntersectionObserver(renew).observe(element); // the tab comes into sight
 new MutationObserver(renew).observe(element, { childList: true, subtree: true });
+
+// The address follows what is looked at; the server writes it beside the list.
+let written = null;
+setInterval(() => {
+  const address = document.querySelector("#pair-where [data-address]")?.dataset.address;
+  if (!address || address === written || !isSeen()) return;
+  written = address;
+  window.codelutra.remember(JSON.parse(address));
+}, 300);
 
 // The name that stands in the history, as this browser knows it.
 const known = localStorage.getItem(WHO);

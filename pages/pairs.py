@@ -1,19 +1,18 @@
 """Pairs: look at what the model learns from, and have the last word on it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import api
 
 from codelutra.errors import CodeLutraError
-from codelutra.pair_warnings import WARNINGS
+from codelutra.pair_warnings import MEANING
 from codelutra.records import VerdictKind
-from pages import pair_acts, pair_bulk, pair_files, pair_html, pair_list
+from pages import pair_acts, pair_api, pair_bulk, pair_files, pair_html, pair_list
 from pages.format import VERDICTS, text
 from pages.pair_look import (
     NOBODY,
@@ -27,7 +26,7 @@ from pages.pair_look import (
     look_of_address,
     turn,
 )
-from storage import db, pair_queue, pairs, reviews, trials
+from storage import db, pairs, reviews, trials
 from storage.db import StorageError
 from storage.pair_queue import PairFilter
 
@@ -51,50 +50,11 @@ class PairsTab:
     look: gr.State
 
 
-def list_pairs(run_id: int, state: str = "", order: str = "newest") -> list[dict[str, Any]]:
-    """The first pairs of a run: id, iteration, task, verdict, state, warnings."""
-    if order not in pair_queue.ORDERS:
-        raise gr.Error(f"order is one of {', '.join(pair_queue.ORDERS)}", print_exception=False)
-    wanted = PairFilter(run_id, state=state, order=order)  # type: ignore[arg-type]
-    with db.open_session() as session:
-        return [vars(row) for row in pair_queue.page(session, wanted)]
-
-
-def pair(pair_id: int) -> dict[str, Any]:
-    """A pair: its programs, verdicts, state, version and history."""
-    with db.open_session() as session:
-        found = pairs.evidence(session, pair_id=pair_id)
-        history = reviews.history(session, pair_id=pair_id)
-    if found is None:
-        raise gr.Error(f"there is no pair {pair_id}", print_exception=False)
-    names = ("task_id", "chosen", "rejected", "state", "reason", "reviewer", "version", "doubt",
-             "source", "rejected_verdict")  # fmt: skip
-    return {
-        "id": pair_id,
-        **{name: getattr(found.pair, name) for name in names},
-        "iteration": found.iteration,
-        "warnings": list(found.warnings),
-        "solved": [found.num_correct, found.num_graded],
-        "history": [
-            {"action": e.action, "reviewer": e.reviewer, "reason": e.reason, "note": e.note,
-             "at": e.created_at.isoformat(), "undone": e.undone}
-            for e in history
-        ],
-    }  # fmt: skip
-
-
-def review_pair(
-    pair_id: int, version: int, action: str, reviewer: str, reason: str = "", note: str = ""
-) -> int:
-    """Keep, veto, flip or skip version `version` of a pair. Returns the pair's new version."""
-    try:
-        return pair_acts.decide(pair_id, version, action, Who(reviewer), reason, note).version
-    except StorageError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-
-
 def show(look: Look, seen: Any = None) -> list[Any]:
-    """The tab's outputs; skips when the visitor has `seen` this version already."""
+    """The tab's outputs; each part skips when the visitor has `seen` its version already.
+
+    So nothing is drawn anew that somebody is reading or writing in, while others decide.
+    """
     with db.open_session() as session:
         if look.filter.run_id == 0:
             look = first_look(session, who=look.who)
@@ -104,41 +64,62 @@ def show(look: Look, seen: Any = None) -> list[Any]:
         history = reviews.history(session, pair_id=pair_id)
         tried = [t for side in ("chosen", "rejected")
                  if (t := trials.of_pair(session, pair_id=pair_id, side=side))]  # fmt: skip
-    running = [(t.id, trials.status(t).value) for t in tried]
-    version = [
-        vars(shown.look.filter), shown.look.pair_id, list(shown.look.pages), shown.counted,
-        shown.pending, shown.decided, found and found.version, running,
-        found and pairs.held_since(found, look.who.holder) and found.holder,
-        [[i.number, bool(i.frozen_review is not None), i.review] for i in shown.iterations],
-        [run.id for run in shown.runs], [row.state for row in shown.rows], shown.awaits_review_of,
-    ]  # fmt: skip
-    version = json.loads(json.dumps(version))  # as it comes back from a visitor's state
+    look = shown.look
+    version = _version(shown, [(trial.id, trials.status(trial).value) for trial in tried])
     if version == seen:
         return [gr.skip()] * NUM_OUTPUTS
-    focus = pair_html.focus(shown, history, tried)
+    old = seen or dict.fromkeys(version)
+    parts: dict[str, Callable[[], list[Any]]] = {
+        "filter": lambda: _pickers(shown),
+        "around": lambda: _around(shown),
+        "focus": lambda: [pair_html.focus(shown, history, tried)],
+    }
+    fresh = [
+        part() if version[name] != old[name] else [gr.skip()] * LENGTHS[name]
+        for name, part in parts.items()
+    ]
+    return [*(output for part in fresh for output in part), look, version]
+
+
+def _version(shown: Shown, tried: Sequence[tuple[int | None, str]]) -> dict[str, Any]:
+    """What each part of the tab depends on, as it comes back from a visitor's state."""
+    look, found = shown.look, shown.evidence and shown.evidence.pair
+    others = found and pairs.held_since(found, look.who.holder) and found.holder
+    began = shown.evidence and shown.evidence.has_trained
+    version = {
+        "filter": [vars(look.filter), [run.id for run in shown.runs], shown.reviewers,
+                   len(shown.iterations)],
+        "around": [vars(look.filter), look.pair_id, look.pages, shown.counted, shown.pending,
+                   shown.decided, [(row.id, row.state, row.reviewer) for row in shown.rows],
+                   [i.review for i in shown.iterations]],
+        "focus": [shown.run and shown.run.id, look.pair_id, found and found.version, tried, others,
+                  began, shown.awaits_review_of, shown.evidence and shown.evidence.warnings],
+    }  # fmt: skip
+    plain: dict[str, Any] = json.loads(json.dumps(version))
+    return plain
+
+
+def _around(shown: Shown) -> list[Any]:
     address = text(json.dumps(address_of(shown.look, shown.counted)))
     return [
-        *_pickers(shown),
         pair_list.progress(shown),
         pair_list.table(shown),
-        pair_list.where(shown),
+        f'{pair_list.where(shown)}<i hidden data-address="{address}"></i>',
         gr.Button(interactive=bool(shown.look.pages)),
         gr.Button(interactive=shown.has_more),
-        f'{focus}<i hidden data-address="{address}"></i>',
         pair_list.effects(shown.iterations),
         gr.Column(visible=bool(shown.runs)),
-        shown.look,
-        version,
     ]
 
 
-NUM_OUTPUTS = 20
+LENGTHS = {"filter": 10, "around": 7, "focus": 1}
+NUM_OUTPUTS = sum(LENGTHS.values()) + 2  # and the look and its version
 
 
 def _pickers(shown: Shown) -> list[Any]:
     wanted = shown.look.filter
     rounds = [("all", ANY), *((str(i.number), str(i.number)) for i in shown.iterations if i.number)]
-    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in WARNINGS)]
+    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in MEANING)]
     verdicts = [("all", ANY), *((VERDICTS[kind].label, kind) for kind in WRONG)]
     sources = [("all", ANY), *((word, kind) for kind, word in pair_html.SOURCES.items())]
     return [
@@ -161,19 +142,20 @@ def _pickers(shown: Shown) -> list[Any]:
     ]
 
 
-def act(look: Look, asked: Mapping[str, Any]) -> list[Any]:
+def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
     """What a button or key of the focus view does; then the tab as it is."""
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
-    look = replace(look, who=Who(name or NOBODY.name, token))
+    look = replace(look, who=Who(name or NOBODY.name, token) if token else look.who)
     try:
         look = pair_acts.act(look, asked)
     except (StorageError, CodeLutraError) as error:
         gr.Warning(text(error))
     with db.open_session() as session:
-        shown = load(session, look)
-        if shown.look.pair_id and look.who.holder:
-            pairs.hold(session, pair_id=shown.look.pair_id, holder=look.who.holder)
-    return show(shown.look)
+        look = load(session, look).look
+        if look.pair_id and look.who.holder:
+            pairs.hold(session, pair_id=look.pair_id, holder=look.who.holder)
+    *parts, _, version = show(look, seen)
+    return [*parts, look, version]
 
 
 def open_address(params: Mapping[str, str]) -> list[Any]:
@@ -202,14 +184,19 @@ def render() -> PairsTab:
                 on = gr.Button("Next page", interactive=False, min_width=90)
             bulk = pair_bulk.render()
             files = pair_files.render()
-    outputs: list[Any] = [picker, *filters, progress, table, where, back, on, focus, effects, side,
+    outputs: list[Any] = [picker, *filters, progress, table, where, back, on, effects, side, focus,
                           look, version]  # fmt: skip
     assert len(outputs) == NUM_OUTPUTS
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False
 
-    def on_event(now: Look, event: gr.EventData) -> list[Any]:
-        return act(now, event._data)
+    def on_event(now: Look, seen: Any, event: gr.EventData) -> list[Any]:
+        return act(now, seen, event._data)
+
+    def on_tick(now: Look, seen: Any) -> list[Any]:
+        # Never the look: a person may have moved on while this was made.
+        *parts, _, newest = show(now, seen)
+        return [*parts, gr.skip(), newest]
 
     def on_filter(values: dict[Component, Any]) -> list[Any]:
         now: Look = values[look]
@@ -232,9 +219,9 @@ def render() -> PairsTab:
         return show(turn(now, rows, back=is_back))
 
     timer = gr.Timer(TICK_S, active=False)
-    timer.tick(show, [look, version], outputs, **quiet)
-    focus.select(on_event, look, outputs, **quiet)
-    table.select(on_event, look, outputs, **quiet)
+    timer.tick(on_tick, [look, version], outputs, **quiet)
+    focus.select(on_event, [look, version], outputs, **quiet)
+    table.select(on_event, [look, version], outputs, **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)
     watched: set[Any] = {look, *filters}
     for widget in filters:
@@ -244,9 +231,7 @@ def render() -> PairsTab:
     on.click(lambda now: on_turn(now, is_back=False), look, outputs, **quiet)
     pair_bulk.wire(bulk, look, name, lambda now: show(now), outputs, quiet)
     pair_files.wire(files, look, timer, quiet)
-    api(list_pairs, api_name="pairs")
-    api(pair, api_name="pair")
-    api(review_pair, api_name="review_pair")
+    pair_api.expose()
     return PairsTab(picker, timer, outputs, look)
 
 

@@ -166,7 +166,11 @@ def statuses(run_ids: Sequence[int]) -> dict[int, RunStatus]:
 def error(run_id: int) -> str | None:
     """Why the run failed, in one line; None when it did not."""
     with db.open_session() as session:
-        workflow = _workflow(_run(session, run_id).workflow_id, load_output=True)
+        run = _run(session, run_id)
+    try:
+        workflow = _workflow(run.workflow_id, load_output=True)
+    except StorageError as lost:  # a reason like any other: the page can say it
+        return str(lost)
     if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return f"the worker died {workflow.recovery_attempts} times in this run: see its log"
     if workflow.status != "ERROR":
