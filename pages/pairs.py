@@ -12,7 +12,7 @@ from gradio.components import Component
 from codelutra.errors import CodeLutraError
 from codelutra.pair_warnings import MEANING
 from codelutra.records import VerdictKind
-from pages import pair_acts, pair_api, pair_bulk, pair_html, pair_list
+from pages import pair_acts, pair_api, pair_bulk, pair_files, pair_html, pair_list
 from pages.format import VERDICTS, text
 from pages.pair_look import (
     NOBODY,
@@ -192,6 +192,7 @@ def render() -> PairsTab:
                 back = gr.Button("Previous page", interactive=False, min_width=90)
                 on = gr.Button("Next page", interactive=False, min_width=90)
             bulk = pair_bulk.render()
+            files = pair_files.render()
     outputs: list[Any] = [picker, *filters, progress, table, where, back, on, effects, side, focus,
                           look, version]  # fmt: skip
     assert len(outputs) == NUM_OUTPUTS
@@ -240,6 +241,7 @@ def render() -> PairsTab:
     back.click(lambda now: on_turn(now, is_back=True), look, outputs, **quiet)
     on.click(lambda now: on_turn(now, is_back=False), look, outputs, **quiet)
     pair_bulk.wire(bulk, look, name, lambda now: show(now), outputs, quiet)
+    pair_files.wire(files, look, timer, quiet)
     pair_api.expose()
     return PairsTab(picker, timer, outputs, look)
 
