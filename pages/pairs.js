@@ -23,20 +23,33 @@ const isSeen = () => element.offsetParent !== null;
 const isTyping = (target) =>
   target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 
-// A decision under way: another one on the same version is a key that was held too long.
-let pending = "";
-const DECISIONS = ["keep", "veto", "flip", "skip", "quarantine"];
+// One request at a time, in the order of the keys: the answer to an earlier one must never bring
+// back a pair that the next key then decides on. The server says which turn it has answered.
+const LONGEST_MS = 10_000; // for an answer
+const TICK_MS = 1_500;
+const waiting = [];
+let turn = 0;
+let asked = 0; // the turn under way, 0 for none
+let askedAt = 0;
 
 const send = (what, more = {}) => {
+  waiting.push([what, more]);
+  proceed();
+};
+const answered = () => Number(document.querySelector("#pair-turn [data-turn]")?.dataset.turn ?? 0);
+const proceed = () => {
+  const now = performance.now();
+  if (asked && answered() !== asked && now - askedAt < LONGEST_MS) return;
+  asked = 0;
+  if (!waiting.length && isSeen() && now - askedAt >= TICK_MS) waiting.push(["tick", {}]);
+  if (!waiting.length) return;
+  const [what, more] = waiting.shift();
   const shown = focus();
-  if (DECISIONS.includes(what)) {
-    const now = `${shown?.dataset.pair}/${shown?.dataset.version}`;
-    if (!shown || pending === now) return;
-    pending = now;
-    setTimeout(() => (pending = pending === now ? "" : pending), 5000);
-  }
+  asked = ++turn;
+  askedAt = now;
   trigger("select", {
     do: what,
+    turn,
     pair: shown ? Number(shown.dataset.pair) : null,
     version: shown ? Number(shown.dataset.version) : null,
     token,
@@ -44,6 +57,7 @@ const send = (what, more = {}) => {
     ...more,
   });
 };
+setInterval(proceed, 40);
 
 const keyOf = (name) =>
   stored(localStorage, KEYS)[name] ?? element.querySelector(`[data-key-for="${name}"]`)?.defaultValue;
@@ -131,7 +145,6 @@ const label = () => {
   }
 };
 
-let opened = null;
 const renew = () => {
   label();
   const drafts = stored(sessionStorage, DRAFTS);
@@ -141,9 +154,6 @@ const renew = () => {
     area.value = draft;
     show("[data-editor]", true);
   }
-  const shown = focus()?.dataset.pair ?? null;
-  if (shown && shown !== opened && isSeen()) send("hold"); // others see that it is taken
-  opened = shown;
 };
 new IntersectionObserver(renew).observe(element); // the tab comes into sight
 new MutationObserver(renew).observe(element, { childList: true, subtree: true });

@@ -24,7 +24,6 @@ from pages.pair_look import (
     first_look,
     load,
     look_of_address,
-    turn,
 )
 from storage import db, pairs, reviews, trials
 from storage.db import StorageError
@@ -45,7 +44,7 @@ class PairsTab:
     """What the shell needs of the tab."""
 
     picker: gr.Dropdown
-    timer: gr.Timer
+    timer: gr.Timer  # of imports; the pairs ask for news themselves, between two keys
     outputs: list[Any]
     look: gr.State
 
@@ -146,10 +145,10 @@ def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
     """What a button or key of the focus view does; then the tab as it is, and who asked."""
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
     who = Who(name or NOBODY.name, token) if token else look.who
-    if asked.get("do") == "hold":  # nothing moves: the person may have moved on
-        _hold(asked.get("pair"), who)
-        return [*[gr.skip()] * NUM_OUTPUTS, who]
-    look = replace(look, who=who)
+    look, answered = replace(look, who=who), [who, _turn(asked)]
+    if asked.get("do") == "tick":
+        _hold(look.pair_id, who)
+        return [*show(look, seen), *answered]
     try:
         look = pair_acts.act(look, asked)
     except (StorageError, CodeLutraError) as error:
@@ -158,7 +157,12 @@ def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
         look = load(session, look).look
     _hold(look.pair_id, who)
     *parts, _, version = show(look, seen)
-    return [*parts, look, version, who]
+    return [*parts, look, version, *answered]
+
+
+def _turn(asked: Mapping[str, Any]) -> str:
+    number = asked.get("turn")
+    return f'<i hidden data-turn="{number}"></i>' if isinstance(number, int) else ""
 
 
 def _hold(pair_id: Any, who: Who) -> None:
@@ -180,6 +184,7 @@ def render() -> PairsTab:
         with gr.Column(scale=9, min_width=320, elem_id="pair-column"):
             focus = gr.HTML(pair_html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="pair-focus")
             effects = gr.HTML("", elem_id="pair-effects")
+            turn = gr.HTML("", elem_id="pair-turn")
         with gr.Column(scale=4, min_width=300, visible=False, elem_id="pair-side") as side:
             picker = gr.Dropdown(label="Run", choices=[], elem_id="pair-run")
             progress = gr.HTML("", elem_id="pair-progress")
@@ -204,11 +209,6 @@ def render() -> PairsTab:
     def on_event(now: Look, me: Who, seen: Any, event: gr.EventData) -> list[Any]:
         return act(replace(now, who=me), seen, event._data)
 
-    def on_tick(now: Look, me: Who, seen: Any) -> list[Any]:
-        # Never the look: a person may have moved on while this was made.
-        *parts, _, newest = show(replace(now, who=me), seen)
-        return [*parts, gr.skip(), newest]
-
     def on_filter(values: dict[Component, Any]) -> list[Any]:
         now: Look = values[look]
         chosen: dict[str, Any] = {
@@ -229,10 +229,9 @@ def render() -> PairsTab:
             rows = load(session, now).rows
         return show(turn(now, rows, back=is_back))
 
-    timer = gr.Timer(TICK_S, active=False)
-    timer.tick(on_tick, [look, who, version], outputs, **quiet)
-    focus.select(on_event, [look, who, version], [*outputs, who], **quiet)
-    table.select(on_event, [look, who, version], [*outputs, who], **quiet)
+    mine = [*outputs, who, turn]
+    focus.select(on_event, [look, who, version], mine, trigger_mode="multiple", **quiet)
+    table.select(on_event, [look, who, version], mine, **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)
     watched: set[Any] = {look, *filters}
     for widget in filters:
@@ -241,6 +240,7 @@ def render() -> PairsTab:
     back.click(lambda now: on_turn(now, is_back=True), look, outputs, **quiet)
     on.click(lambda now: on_turn(now, is_back=False), look, outputs, **quiet)
     pair_bulk.wire(bulk, look, name, lambda now: show(now), outputs, quiet)
+    timer = gr.Timer(TICK_S, active=False)
     pair_files.wire(files, look, timer, quiet)
     pair_api.expose()
     return PairsTab(picker, timer, outputs, look)
