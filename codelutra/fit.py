@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codelutra.backends import check_backend
-from codelutra.config import RefineConfig
+from codelutra.config import RefineConfig, VllmBackend
 from codelutra.errors import CodeLutraError, ModelError
 from codelutra.fit_terms import (
     LIBRARIES,
@@ -20,6 +20,7 @@ from codelutra.fit_terms import (
     generating_moments,
     same,
     training_parts,
+    vllm_parts,
 )
 from codelutra.machine import Machine, look
 from codelutra.model_shape import ModelShape, read_shape
@@ -47,6 +48,7 @@ class Need:
     total: int
     free: int
     advice: tuple[str, ...] = ()  # settings that would lower it, the most helpful first
+    is_fixed: bool = False  # taken whole at the start and no more later, whatever is written
 
     @property
     def least(self) -> int:
@@ -54,6 +56,8 @@ class Need:
 
     @property
     def most(self) -> int:
+        if self.is_fixed:
+            return self.least
         return round((1 + MARGIN) * sum(part.most for part in self.parts))
 
     @property
@@ -63,7 +67,7 @@ class Need:
             return "no"
         if self.least > self.free:
             return "busy"
-        return "tight" if self.most > TIGHT * self.free else "yes"
+        return "tight" if self.most > TIGHT * self.free and not self.is_fixed else "yes"
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,11 @@ def _memory(
         "sampling": Batch(drawn, num, sampling.max_new_tokens or UNSAID),
         "evaluation": Batch(scored, 1, evaluation.max_new_tokens or UNSAID),
     }
+    if isinstance(config.generation, VllmBackend):
+        needs += [_of_vllm(phase, shape, config.generation, machine) for phase in batches]
+        batches = {}
     if str(config.generation.backend) == "openai":  # another process, or machine, has the model
         batches = {}
-    if str(config.generation.backend) == "vllm":  # it takes as many at once as memory holds
-        batches = {phase: Batch(1, 1, batch.long) for phase, batch in batches.items()}
     dtype = getattr(config.generation, "dtype", "auto")
     phases = {
         phase: generating_moments(shape, facts, batch, dtype, machine)
@@ -178,6 +183,24 @@ def _memory(
     return needs
 
 
+def _of_vllm(phase: str, shape: ModelShape, backend: VllmBackend, machine: Machine) -> Need:
+    """On a GPU it takes its share whole; what it cannot start without must lie within it."""
+    parts = vllm_parts(shape, backend, machine)
+    if not machine.gpu:
+        return Need(phase, machine.device, tuple(parts), machine.device_total, machine.device_free)
+    share = round(backend.gpu_memory_utilization * machine.gpu_total)
+    rest = share - sum(part.least for part in parts)
+    if rest < 0:
+        setting = f"generation.gpu_memory_utilization={backend.gpu_memory_utilization:g}"
+        place = f"the GPU memory that {setting} gives vLLM"
+        return Need(phase, place, tuple(parts), share, min(share, machine.gpu_free), is_fixed=True)
+    why = f"generation.gpu_memory_utilization={backend.gpu_memory_utilization:g}, for KV cache"
+    parts.append(same("reserved", rest, why))
+    return Need(
+        phase, machine.device, tuple(parts), machine.gpu_total, machine.gpu_free, is_fixed=True
+    )
+
+
 def _peak(phase: str, place: str, moments: list[list[Part]], total: int, free: int) -> Need:
     """Of moments that come one after the other the largest counts."""
     needs = [Need(phase, place, tuple(parts), total, free) for parts in moments]
@@ -196,10 +219,15 @@ def _disk(
 
 
 BATCHES = (100, 50, 20, 10, 5, 1)
+_ENGINE: dict[str, tuple[Any, ...]] = {
+    "generation.dtype": ("bfloat16",),
+    "generation.gpu_memory_utilization": (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2),
+    "generation.max_model_len": (4096, 2048, 1024),
+}
 # What a person can turn, by phase: a setting and its values, the mildest first.
 _TURNS: dict[str, dict[str, tuple[Any, ...]]] = {
-    "sampling": {"sampling.batch_size": BATCHES, "generation.dtype": ("bfloat16",)},
-    "evaluation": {"evaluation.batch_size": BATCHES, "generation.dtype": ("bfloat16",)},
+    "sampling": {"sampling.batch_size": BATCHES, **_ENGINE},
+    "evaluation": {"evaluation.batch_size": BATCHES, **_ENGINE},
     "training": {
         "training.load_in_4bit": (True,),
         "training.gradient_checkpointing": ("on",),
@@ -246,7 +274,7 @@ def _turned(config: RefineConfig, path: str, value: Any) -> RefineConfig | None:
     owner, name = path.split(".")
     section = getattr(config, owner)
     now = getattr(section, name, None)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if path == "sampling.batch_size" and value < config.sampling.num_samples:
         return None  # a task's programs are always drawn together
     if now is None or now == value or (is_number and now < value):

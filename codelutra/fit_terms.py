@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from codelutra.config import RefineConfig
+from codelutra.config import RefineConfig, VllmBackend
 from codelutra.machine import Machine
 from codelutra.model_shape import ModelShape
 from codelutra.tasks.task import Task
@@ -20,8 +20,13 @@ LIBRARIES = {"sampling": 440 * MIB, "training": 520 * MIB}
 # glibc's heap keeps freed blocks between those in use: resident beyond what the backward pass
 # holds, 1.8 times as much (counted with saved_tensors_hooks, two models).
 CPU_HEAP = 2.0
-CUDA_CONTEXT = 600 * MIB  # kernels and workspaces of one process (ours; not measured yet)
+CUDA_CONTEXT = 770 * MIB  # kernels and workspaces of one process (H200: 695 to 769 MiB)
 LM_HEAD_TOKENS, LM_HEAD_WORDS = 4096, 32768  # TRL's tile of logits (kernels/chunked_logprob.py)
+# vLLM's step when it starts (its max_num_batched_tokens for LLM on a GPU, config/vllm.py); not
+# measured here, no more than the rest of vLLM's terms.
+VLLM_TOKENS = 8192
+UNSAID_WINDOW = 8192
+VLLM_CPU_CACHE = 1 << 30  # CPU_CACHE_GIB of generation/vllm_backend.py
 FOUR_BIT = 0.516  # bytes a weight: 4 bits and 0.127 of constants (QLoRA, arXiv 2305.14314)
 
 
@@ -87,8 +92,12 @@ def generating_moments(
         Part(
             "KV cache",
             rows * facts.median_prompt * cache,
-            # Growing copies a layer's part while the old one is still there.
-            rows * (facts.longest_prompt + batch.long) * cache * (1 + 1 / shape.layers),
+            # Growing copies a layer's part while the old one is still there. A GPU's allocator
+            # keeps the parts that were outgrown: as much again (H200: 4.9 GiB of Llama 3 8B's).
+            rows
+            * (facts.longest_prompt + batch.long)
+            * cache
+            * (2 if machine.gpu else 1 + 1 / shape.layers),
             f"{cache:,} bytes a token, {rows} programs at once",
         ),
         Part(
@@ -107,6 +116,32 @@ def generating_moments(
     # On a CPU the adapter is merged in float32, before the weights are rounded once.
     loading = [base, same("weights", (size if machine.gpu else 4) * shape.parameters, "loading")]
     return [decoding, loading]
+
+
+def vllm_parts(shape: ModelShape, backend: VllmBackend, machine: Machine) -> list[Part]:
+    """Of each GPU, what vLLM cannot start without; what is left of its share becomes KV cache."""
+    size = _bytes(backend.dtype, machine)
+    shards = backend.tensor_parallel
+    window = min(filter(None, (backend.max_model_len, shape.window)), default=UNSAID_WINDOW)
+    rows = min(backend.max_num_seqs, VLLM_TOKENS)
+    layer = (6 * shape.hidden + 3 * shape.intermediate) * size
+    weights, one = (
+        size * shape.parameters / shards,
+        shape.kv_bytes_per_token(size) * window / shards,
+    )
+    cache = same("KV cache", one, f"of one text of {window:,} tokens, which vLLM insists on")
+    if not machine.gpu:
+        cache = same("KV cache", max(one, VLLM_CPU_CACHE), "what the run sets for a CPU")
+    return [
+        _base("sampling", machine),
+        same(
+            "weights",
+            weights,
+            f"{size} bytes a parameter" + (f", over {shards} GPUs" if shards > 1 else ""),
+        ),
+        cache,
+        same("first step", VLLM_TOKENS * layer + rows * shape.vocabulary * (size + 8), "tried out"),
+    ]
 
 
 def training_parts(

@@ -44,6 +44,7 @@ class ModelShape:
     file_bytes: int  # of the weights on the Hub or on the disk
     is_here: bool  # False: it is downloaded by the first run
     source: str  # of `parameters`
+    window: int = 0  # tokens of a prompt and its completion; 0: its config does not say
 
     @property
     def linear_parameters(self) -> int:
@@ -117,6 +118,7 @@ def shape_of_config(model: str, config: Mapping[str, Any], **known: Any) -> Mode
         head_dim=head_dim,
         intermediate=intermediate,
         vocabulary=vocabulary,
+        window=int(config.get("max_position_embeddings") or config.get("n_positions") or 0),
         **(sizes | known),
     )
 

@@ -64,7 +64,7 @@ def test_memory_of_llama_3_8b_is_the_sum_that_a_person_would_write_down() -> Non
     assert part(found, "sampling", "weights")[0] == 2 * 8_030_261_248
     cache = part(found, "sampling", "KV cache")
     assert cache[0] == 200 * 400 * 131_072
-    assert cache[1] == pytest.approx(200 * (900 + 256) * 131_072 * 33 / 32)
+    assert cache[1] == 2 * 200 * (900 + 256) * 131_072
     assert part(found, "training", "LoRA")[0] == 20 * 41_943_040
     # 1,024 tokens at most in a pair: 8 pairs of single tasks, or one task of 11 programs.
     tokens = max(900 + 11 * 124, 8 * (900 + 2 * 124))
@@ -99,9 +99,53 @@ def test_a_refusal_names_what_is_missing_and_what_to_change() -> None:
     least = need(of_llama(gpu(24)), "sampling").least
     assert line.startswith(
         f"sampling needs at least {gib(least)} of GPU memory, the machine has 24.0 GiB: "
-        f"{gib(least - 24 * GIB)} are missing; try sampling.batch_size=20"
+        f"{gib(least - 24 * GIB)} are missing; try sampling.batch_size=10"
     )
     assert "\n" not in line
+
+
+def with_vllm(on: Machine, **settings: Any) -> Estimate:
+    return of_llama(on, generation={"backend": "vllm", **settings})
+
+
+def test_vllm_takes_its_share_of_a_gpu_whatever_is_written() -> None:
+    for phase in ("sampling", "evaluation"):
+        one = need(with_vllm(gpu(80)), phase)
+        assert (one.least, one.most, one.state) == (0.9 * 80 * GIB, 0.9 * 80 * GIB, "yes")
+        assert one.parts[-1].name == "reserved"
+    half = need(with_vllm(gpu(80), gpu_memory_utilization=0.5), "sampling")
+    assert half.most == 40 * GIB
+    assert part(with_vllm(gpu(80)), "sampling", "KV cache")[0] == 8192 * 131_072
+    two = with_vllm(gpu(80), tensor_parallel=2)
+    assert part(two, "sampling", "weights")[0] == 8_030_261_248
+
+
+def test_a_share_that_is_not_free_is_told_before_a_run_as_vllm_would_refuse_it() -> None:
+    busy = with_vllm(gpu(80, free=60))
+    refuse(busy)
+    line = next(line for line in busy.warnings if line.startswith("sampling"))
+    assert "needs at least 72.0 GiB of GPU memory, 60.0 GiB of 80.0 GiB are free" in line
+    assert "or try generation.gpu_memory_utilization=0.7" in line
+
+
+def test_weights_that_the_share_cannot_hold_are_refused() -> None:
+    with pytest.raises(DoesNotFit) as caught:
+        refuse(with_vllm(gpu(80), gpu_memory_utilization=0.2))
+    assert "of the GPU memory that generation.gpu_memory_utilization=0.2 gives vLLM" in str(
+        caught.value
+    )
+    assert "the machine has 16.0 GiB" in str(caught.value)
+
+
+def test_vllm_on_a_cpu_takes_its_cache_beside_the_weights() -> None:
+    here = replace(gpu(80), gpu="", has_bfloat16=False)
+    found = estimate(
+        read_shape(STARTER), FACTS, RefineConfig.for_model(STARTER, generation={"backend": "vllm"}),
+        here,
+    )  # fmt: skip
+    assert part(found, "sampling", "KV cache") == (GIB, GIB)
+    assert part(found, "sampling", "weights")[0] == 4 * 3_848_448
+    assert read_shape(STARTER).window == 512
 
 
 def test_advice_that_would_not_be_enough_comes_after_a_smaller_model() -> None:

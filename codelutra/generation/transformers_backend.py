@@ -35,7 +35,9 @@ class TransformersGenerator:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.tokenizer = load_tokenizer(model)
         try:
-            policy = AutoModelForCausalLM.from_pretrained(model, dtype=_load_dtype(self.device))
+            policy = AutoModelForCausalLM.from_pretrained(
+                model, dtype=_load_dtype(config, self.device)
+            )
         except (OSError, ValueError) as error:
             raise ModelError(f"cannot load {model}: {first_line(error)}") from error
         self.reader = Reader(self.tokenizer, chat_template, window_of(policy.config))
@@ -191,9 +193,9 @@ def draw_from_nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
     return tokens.gather(1, torch.searchsorted(cumulative, drawn, right=True))
 
 
-def _load_dtype(device: str) -> torch.dtype:
+def _load_dtype(config: TransformersBackend, device: str) -> torch.dtype:
     # On a CPU the adapter is merged in full precision before rounding once.
-    return torch.bfloat16 if device == "cuda" else torch.float32
+    return _run_dtype(config) if device == "cuda" else torch.float32
 
 
 def _run_dtype(config: TransformersBackend) -> torch.dtype:

@@ -63,10 +63,10 @@ def test_a_cache_with_room_is_read_as_one_without(starter: TransformersGenerator
     """Rows of unequal length, steps over the end of a block, rows that leave."""
     torch.manual_seed(0)
     model = starter.model
-    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 1, 1, 1, 1]])
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 1, 1, 1, 1]], device=model.device)
     roomy, plain = new_cache(model), DynamicCache(config=model.config)
     assert all(isinstance(layer, RoomyLayer) for layer in roomy.layers)
-    ids = torch.randint(5, 1000, (3, 5))
+    ids = torch.randint(5, 1000, (3, 5), device=model.device)
     with torch.inference_mode():
         for step in range(2 * BLOCK + 3):
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
@@ -75,10 +75,10 @@ def test_a_cache_with_room_is_read_as_one_without(starter: TransformersGenerator
                 model(input_ids=ids, past_key_values=cache, **known).logits[:, -1]
                 for cache in (roomy, plain)
             )
-            assert one == pytest.approx(two, abs=1e-4)
+            assert torch.allclose(one, two, rtol=0, atol=1e-4)
             if step == BLOCK:
                 for cache in (roomy, plain):
-                    cache.batch_select_indices(torch.tensor([0, 2]))
+                    cache.batch_select_indices(torch.tensor([0, 2], device=model.device))
                 mask, one = mask[[0, 2]], one[[0, 2]]
             ids = one.argmax(dim=-1, keepdim=True)
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
