@@ -102,7 +102,7 @@ def head(
 
 def show(
     run_id: int | None,
-    others: Sequence[int] = (),
+    others: Sequence[int] | None = (),
     seen: Any = None,
     look: Look | None = None,
     seen_changes: Any = None,
@@ -116,7 +116,7 @@ def show(
 
 
 def show_overview(
-    run_id: int | None, others: Sequence[int], seen: Any
+    run_id: int | None, others: Sequence[int] | None, seen: Any
 ) -> tuple[list[int], list[Any]]:
     """The runs that are shown, and the outputs that compare their iterations."""
     with db.open_session() as session:
@@ -149,7 +149,7 @@ def show_overview(
     ]
 
 
-def _listed(session: Session, run_id: int | None, others: Sequence[int]) -> list[RunRow]:
+def _listed(session: Session, run_id: int | None, others: Sequence[int] | None) -> list[RunRow]:
     """The newest runs and those that are wanted; smoke tests are no results, so only if wanted."""
     rows = list_rows(session, wanted=run_id)
     for other in others or ():
@@ -214,7 +214,9 @@ def render() -> TrendsTab:
     timer.tick(show, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
-        chosen.then(None, others, js="runs => window.codelutra.remember({with: runs.join(',')})")
+        chosen.then(
+            None, others, js="runs => window.codelutra.remember({with: (runs ?? []).join(',')})"
+        )
         chosen.then(None, js="() => window.codelutra.rememberChanges()")
     picked = iteration.input(show_section, [picker, iteration, seen_section], section, **quiet)
     picked.then(None, iteration, js="iteration => window.codelutra.remember({iteration})")
