@@ -140,7 +140,9 @@ def show_overview(
     return ids, [
         gr.Dropdown(choices=choices, value=main.id if main else None, visible=bool(rows)),
         head(main, lines[0].scored if lines else [], gain, raised),
-        gr.Dropdown(choices=others_left, value=ids[1:] or None, visible=len(rows) > 1),
+        gr.Dropdown(
+            choices=others_left, value=ids[1:] or None, multiselect=True, visible=len(rows) > 1
+        ),
         gr.Column(visible=any(line.scored for line in lines)),
         _drawings(lines, version),
         tables(lines),
