@@ -8,7 +8,7 @@ import pytest
 
 from pages import downloads, trends
 from pages.side_by_side import side_by_side
-from storage import db, jobs
+from storage import db, jobs, queries
 from tests.pages.test_charts import lines_of
 from tests.trend_runs import add_run, submit
 
@@ -43,6 +43,14 @@ def test_a_run_that_stopped_without_a_score_says_what_to_do(store):
     run = submit("nothing").run_id
     assert "cancelled without a score: resume it on the Refine tab" in overview(run)[1]
     assert "No run yet" in trends.EMPTY
+
+
+def test_a_failed_run_says_why_and_still_shows_its_numbers(store):
+    with db.open_session() as session:
+        run = queries.create_run(session, name="r", config={}, num_train=2, num_heldout=1)
+    html = overview(run.id)[1]
+    assert 'data-state="failed"' in html
+    assert "<b>The run failed:</b> the job queue has lost" in html
 
 
 def test_only_the_settings_that_differ_are_compared_with_their_meaning(store):
