@@ -82,6 +82,7 @@ def store(num_runs: int, server: str = "") -> Iterator[Store]:
         arguments = (home, url, num_runs, theirs)
         process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
         process.start()
+        theirs.close()  # so that its end is seen here
         seconds = mine.recv()
         kind = "postgres" if server else "sqlite"
         print(f"{kind}: {num_runs} runs, {num_runs * ITERATIONS * PROGRAMS:,} programs "
@@ -187,7 +188,7 @@ ROWS_OF_PAIRS = """preferencepair (iteration_id, task_id, chosen, rejected, chos
   rejected_index) SELECT i.id, 'query-train-' || CAST(n / 5 AS TEXT), 'SELECT 1', 'SELECT 2', 0,
   1 + n % 5"""
 STEPS_ROWS = """trainingstep (iteration_id, step, metrics) SELECT i.id, n + 1,
-  '{{"loss/dpo": 0.5, "loss/sft": 0.4, "grad_norm": 2.0}}'"""
+  '{"loss/dpo": 0.5, "loss/sft": 0.4, "grad_norm": 2.0}'"""
 
 
 if __name__ == "__main__":

@@ -61,14 +61,14 @@ def numbers_of(run_ids: Sequence[int]) -> list[Number]:
     return found
 
 
-def download(run_id: int | None, others: Sequence[int], kind: str) -> str:
+def download(run_id: int | None, others: Sequence[int] | None, kind: str) -> str:
     """A button's handler: the file that the browser then saves."""
     if not run_id:
         raise gr.Error("There is no run to download yet.", print_exception=False)
     try:
         if kind in ("html", "md"):
             return str(write_report(run_id, kind))
-        return str(write_numbers([run_id, *others], kind))
+        return str(write_numbers([run_id, *(others or ())], kind))
     except CodeLutraError as error:
         raise gr.Error(str(error), print_exception=False) from error
 

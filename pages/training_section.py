@@ -66,7 +66,7 @@ def show_section(
         )
         outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
         if seen is None or seen.iterations != now.iterations:
-            outputs[0] = _picker(now.iterations, is_fresh=seen is None)
+            outputs[0] = _picker(now.iterations, picked, is_fresh=seen is None)
             outputs[1] = gr.Column(visible=bool(found))
         if shown and (seen is None or seen.curves != now.curves):
             outputs[2], outputs[3] = _curves(session, run_id, shown)
@@ -96,11 +96,11 @@ def render_section() -> list[Any]:
     return [picker, section, about, lines, bars, gr.State(None)]
 
 
-def _picker(numbers: Sequence[int], *, is_fresh: bool) -> gr.Dropdown:
+def _picker(numbers: Sequence[int], picked: int | None, *, is_fresh: bool) -> gr.Dropdown:
     """While it is followed the value stays as the visitor has it."""
     choices = [("newest", NEWEST), *((f"iteration {number}", number) for number in numbers)]
     if is_fresh:
-        return gr.Dropdown(choices=choices, value=NEWEST)
+        return gr.Dropdown(choices=choices, value=picked if picked in numbers else NEWEST)
     return gr.Dropdown(choices=choices)
 
 

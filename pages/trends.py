@@ -32,6 +32,7 @@ from pages.what_changed import (
     wire_changes,
 )
 from storage import db, health, jobs, queries
+from storage.db import StorageError
 from storage.health import RaisedAlert
 from storage.jobs import STOPPED, RunStatus
 from storage.trend import TrendPoint, run_trend
@@ -102,7 +103,7 @@ def head(
 
 def show(
     run_id: int | None,
-    others: Sequence[int] = (),
+    others: Sequence[int] | None = (),
     seen: Any = None,
     look: Look | None = None,
     seen_changes: Any = None,
@@ -116,7 +117,7 @@ def show(
 
 
 def show_overview(
-    run_id: int | None, others: Sequence[int], seen: Any
+    run_id: int | None, others: Sequence[int] | None, seen: Any
 ) -> tuple[list[int], list[Any]]:
     """The runs that are shown, and the outputs that compare their iterations."""
     with db.open_session() as session:
@@ -140,7 +141,9 @@ def show_overview(
     return ids, [
         gr.Dropdown(choices=choices, value=main.id if main else None, visible=bool(rows)),
         head(main, lines[0].scored if lines else [], gain, raised),
-        gr.Dropdown(choices=others_left, value=ids[1:] or None, visible=len(rows) > 1),
+        gr.Dropdown(
+            choices=others_left, value=ids[1:] or None, multiselect=True, visible=len(rows) > 1
+        ),
         gr.Column(visible=any(line.scored for line in lines)),
         _drawings(lines, version),
         tables(lines),
@@ -149,7 +152,7 @@ def show_overview(
     ]
 
 
-def _listed(session: Session, run_id: int | None, others: Sequence[int]) -> list[RunRow]:
+def _listed(session: Session, run_id: int | None, others: Sequence[int] | None) -> list[RunRow]:
     """The newest runs and those that are wanted; smoke tests are no results, so only if wanted."""
     rows = list_rows(session, wanted=run_id)
     for other in others or ():
@@ -214,7 +217,9 @@ def render() -> TrendsTab:
     timer.tick(show, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
-        chosen.then(None, others, js="runs => window.codelutra.remember({with: runs.join(',')})")
+        chosen.then(
+            None, others, js="runs => window.codelutra.remember({with: (runs ?? []).join(',')})"
+        )
         chosen.then(None, js="() => window.codelutra.rememberChanges()")
     picked = iteration.input(show_section, [picker, iteration, seen_section], section, **quiet)
     picked.then(None, iteration, js="iteration => window.codelutra.remember({iteration})")
@@ -248,8 +253,11 @@ def _failure(row: RunRow) -> str:
         return '<div class="note warn">A smoke test: its one task is no result.</div>'
     if row.status is not RunStatus.FAILED:
         return ""
-    reason = text(jobs.error(row.id) or "see its log on the Refine tab")
-    return f'<div class="note bad" role="alert"><b>The run failed:</b> {reason}</div>'
+    try:
+        reason = jobs.error(row.id) or "see its log on the Refine tab"
+    except StorageError as error:  # its numbers are there all the same
+        reason = str(error)
+    return f'<div class="note bad" role="alert"><b>The run failed:</b> {text(reason)}</div>'
 
 
 def _no_alert(scored: Sequence[TrendPoint]) -> str:

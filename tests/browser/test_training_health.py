@@ -114,7 +114,8 @@ def test_alerts_and_the_promoted_iteration_are_on_both_tabs(stopped_app, page, h
     for tab, where in (("trends", "#trend-head"), ("refine", "#run-panel")):
         page.goto(f"{stopped_app.url}?tab={tab}&run={run_id}")
         alert = page.locator(f"{where} [data-alert=diverged]")
-        expect(alert).to_contain_text(f"Iteration 2, step 41: {HOSTILE}. Try: a smaller rate.")
+        said = f"Iteration 2, step 41: {HOSTILE}. Try: a smaller rate."
+        expect(alert).to_contain_text(said, timeout=SOON)
     expect(page.locator("#run-panel .rounds li").nth(1)).to_contain_text("promoted")
     page.get_by_role("tab", name="Trends").click()
     head = page.locator("#trend-head")

@@ -5,7 +5,7 @@ import json
 import gradio as gr
 import pytest
 
-from pages import training_section, trends
+from pages import training_section, trends, what_changed
 from pages.funnel import funnel_bars
 from pages.training_curves import PANELS, curve, smooth
 from pages.training_section import NEWEST, show_section
@@ -168,7 +168,7 @@ def test_before_pairing_the_stages_to_come_have_no_number():
 
 def test_the_page_counts_its_outputs_right(add_run):
     assert len(trends.show(add_run((0.3, 0.6)))) == (
-        trends.NUM_OUTPUTS + training_section.NUM_OUTPUTS
+        trends.NUM_OUTPUTS + what_changed.NUM_OUTPUTS + training_section.NUM_OUTPUTS
     )
 
 
@@ -186,3 +186,11 @@ def test_a_long_training_keeps_its_peaks_and_its_last_value(add_run, add_steps):
     assert max(light["y"]) == 900.0
     assert (light["x"][-1], light["y"][-1]) == (1200, 7.0)
     assert 1 < max(mean["y"]) < 900
+
+
+def test_an_address_may_name_the_iteration(add_run, add_steps):
+    run_id = add_run((0.3, 0.6, 0.7))
+    for number in (1, 2):
+        add_steps(run_id, number, 1, 3, **DUAL)
+    assert show_section(run_id, 1)[0].value == 1
+    assert show_section(run_id, 7)[0].value == NEWEST
