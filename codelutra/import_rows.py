@@ -17,7 +17,7 @@ from codelutra.pair_reading import Problem, read_pairs
 from codelutra.pair_warnings import warn
 from codelutra.records import PairNotes, PreferencePair, Sample
 from codelutra.reviews import Vetoes
-from codelutra.run_rows import RunRows, log_line, read_run
+from codelutra.run_rows import RunRows, log_line, read_run, reviewed_pair
 from codelutra.tasks.task import Task
 from codelutra.token_counts import token_counter
 from storage import db, jobs, pair_files, pair_imports, queries
@@ -25,6 +25,7 @@ from storage import db, jobs, pair_files, pair_imports, queries
 SOURCE = "imported"
 REPORT_S = 0.5
 STOP_POLL_S = 0.4
+COMPARED = 20  # pairs of a task that new ones are compared with, to find near duplicates
 
 
 @dataclass(frozen=True)
@@ -166,17 +167,17 @@ def _notes(
 
 
 def _there(rows: RunRows, number: int, mine: set[str]) -> tuple[list[PreferencePair], list[Sample]]:
-    """The iteration's pairs and samples of some tasks."""
+    """The iteration's pairs of some tasks, the first COMPARED of each, and their samples."""
     with db.open_session() as session:
         iteration = queries.get_iteration(session, run_id=rows.run_id, number=number)
         found = queries.pairs(session, iteration_id=iteration.id or 0) if iteration else ()
     if iteration is None:
         return [], []
-    pairs = [
-        PreferencePair(row.task_id, row.chosen, row.rejected, row.chosen_index,
-                       row.rejected_index, row.prompt or "")
-        for row in found if row.task_id in mine
-    ]  # fmt: skip
+    pairs, counted = list[PreferencePair](), Counter[str]()
+    for row in found:
+        counted[row.task_id] += 1
+        if row.task_id in mine and counted[row.task_id] <= COMPARED:
+            pairs.append(reviewed_pair(row).pair)
     return pairs, [sample for sample in rows.samples(number, "train") if sample.task_id in mine]
 
 

@@ -26,7 +26,7 @@ FOLDER = "codelutra-export-"
 KEPT_S = 3600.0  # a file that was made is there to be downloaded
 ROWS = 1000  # that a program is given at once
 SHOWN = 20  # refused rows that are listed
-STATES = [("what training reads", TRAINING), *((which, which) for which in WHICH[1:])]
+STATES = [("training set", TRAINING), *((which, which) for which in WHICH[1:])]
 KINDS = [("JSONL", FORMATS[0]), ("Parquet", FORMATS[1])]
 NO_RUN = "Choose a run first."
 
