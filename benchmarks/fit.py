@@ -98,14 +98,16 @@ def compare(model: str) -> Iterator[tuple[Need, float]]:
 
 def sample(config: RefineConfig, tasks: list[Task]) -> float:
     """One full batch; the peak of resident memory, in MB."""
-    from codelutra.generation import GenerationRequest, load_generator
+    from codelutra.generation import Chunk, GenerationRequest, load_generator
 
     policy = load_generator(config.generation.model_dump(), resolve_model(config.model), "")
     mine = config.sampling
     request = GenerationRequest(
         mine.num_samples, mine.temperature, mine.top_p, mine.max_new_tokens, config.seed
     )
-    policy.generate([task.prompt for task in tasks[: mine.batch_size // mine.num_samples]], request)
+    prompts = tuple(task.prompt for task in tasks[: mine.batch_size // mine.num_samples])
+    for _number, drawn in policy.generate([Chunk(0, prompts)], request):
+        assert len(drawn) == len(prompts)
     return _peak_mb()
 
 

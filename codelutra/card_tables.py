@@ -1,11 +1,9 @@
 """The tables of a model card: what was measured, seen and set. All of it from the run's ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-from pydantic import BaseModel
 
 from codelutra.config import UNSAFE, RefineConfig
+from codelutra.config_rows import config_rows
 from codelutra.evaluation import correct_tasks, gain_on_both
 from codelutra.ledger import Ledger
 from codelutra.records import Sample, Scores
@@ -128,19 +126,9 @@ def settings(config: RefineConfig, shown: Mapping[str, str]) -> str:
     """Every setting of the run; `shown` has what is shown instead of some values."""
     rows = [
         (f"`{name}`", f"`{shown.get(name, value)}`", meaning)
-        for name, value, meaning in _fields(config)
+        for name, value, meaning in config_rows(config)
     ]
     return table(("setting", "value", "meaning (source)"), rows)
-
-
-def _fields(settings: BaseModel, before: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Name, value and description of every setting, nested ones as `training.beta`."""
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if isinstance(value, BaseModel):
-            yield from _fields(value, f"{before}{name}.")
-        else:
-            yield before + name, value, field.description or ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,8 +16,9 @@ from codelutra.ledger import Ledger
 from codelutra.run_folder import RunFolder
 
 
-def add_commands(commands: Any) -> None:
-    export = commands.add_parser("export", help="take out what a run made").add_subparsers(
+def add_commands(commands: Any) -> Any:
+    """Returns what further kinds of export are added to."""
+    export: Any = commands.add_parser("export", help="take out what a run made").add_subparsers(
         required=True, metavar="WHAT"
     )
     adapter = export.add_parser("adapter", help="a PEFT folder, or a whole model, with its card")
@@ -41,6 +42,7 @@ def add_commands(commands: Any) -> None:
         "--public", action="store_true", help="make that repository public (default: private)"
     )
     adapter.set_defaults(run=_export_adapter)
+    return export
 
 
 def _export_adapter(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Accuracy with its uncertainty. Pure arithmetic on verdicts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import comb, sqrt
 
 from codelutra.records import Sample, Scores, VerdictKind
@@ -23,7 +23,7 @@ def score(samples: Sequence[Sample]) -> Scores:
     )
 
 
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float) -> tuple[float, float]:
     """95 % score interval of a share (Wilson 1927); (0, 1) when n is 0."""
     if n == 0:
         return 0.0, 1.0
@@ -40,16 +40,69 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     return 1.0 - comb(num_samples - num_correct, k) / comb(num_samples, k)
 
 
+def mean_pass_at_k(
+    counts: Mapping[tuple[int, int], int], k: int
+) -> tuple[float, float, float] | None:
+    """Mean over tasks with its 95 % interval; `counts` has tasks by (num_samples, num_correct).
+
+    Tasks with fewer than k samples are left out; None when that is all of them. Tasks, not
+    samples, are what was drawn: the interval is Wilson's for as many tasks of one sample each as
+    would vary alike (Korn and Graubard 1998).
+    """
+    found = [(pass_at_k(n, c, k), tasks) for (n, c), tasks in counts.items() if n >= k]
+    total = sum(tasks for _, tasks in found)
+    if not total:
+        return None
+    mean = sum(value * tasks for value, tasks in found) / total
+    variance = sum(tasks * (value - mean) ** 2 for value, tasks in found) / max(1, total - 1)
+    alike = total * mean * (1 - mean) / variance if variance > 0 else total
+    low, high = wilson_interval(mean * alike, alike)
+    return mean, low, high
+
+
 def paired_gain(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, float, float]:
-    """Gain in accuracy on the same tasks with its 95 % interval, from per-task differences."""
+    """Gain in accuracy on the same tasks with its 95 % interval (see `gain_interval`)."""
     if len(before) != len(after) or not before:
         raise ValueError("a paired comparison needs the same tasks on both sides, at least one")
-    differences = [int(b) - int(a) for a, b in zip(before, after, strict=True)]
-    n = len(differences)
-    mean = sum(differences) / n
-    variance = sum((d - mean) ** 2 for d in differences) / max(1, n - 1)
-    half = Z95 * sqrt(variance / n)
-    return mean, mean - half, mean + half
+    pairs = list(zip(before, after, strict=True))
+    fixed, broken = pairs.count((False, True)), pairs.count((True, False))
+    return (fixed - broken) / len(pairs), *gain_interval(fixed, broken, len(pairs))
+
+
+def gain_interval(fixed: int, broken: int, n: int) -> tuple[float, float]:
+    """95 % score interval of (fixed - broken) / n (Tango 1998): what Wilson's is for one share.
+
+    It holds the gains that the score test does not refuse, so zero is outside exactly when
+    McNemar's test finds a difference. An interval from the standard error alone is too narrow where
+    few tasks changed, and has no width at all where none did or all did.
+    """
+    gain = (fixed - broken) / n
+
+    def is_kept(delta: float) -> bool:
+        return abs(fixed - broken - n * delta) <= Z95 * sqrt(_variance(fixed, broken, n, delta))
+
+    return _edge(is_kept, gain, -1.0), _edge(is_kept, gain, 1.0)
+
+
+def _variance(fixed: int, broken: int, n: int, delta: float) -> float:
+    """Of `fixed - broken` if the gain is `delta` and the rest is as likely as it can be."""
+    a, b, c = (
+        2 * n,
+        (2 * n - fixed + broken) * delta - fixed - broken,
+        -broken * delta * (1 - delta),
+    )
+    share = (sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)  # of tasks that break
+    return max(0.0, n * (2 * share + delta * (1 - delta)))
+
+
+def _edge(is_kept: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where between the two a value is no longer kept; `outside` when all are."""
+    if is_kept(outside):
+        return outside
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if is_kept(middle) else (inside, middle)
+    return inside
 
 
 def correct_tasks(samples: Sequence[Sample]) -> dict[str, bool]:

@@ -77,8 +77,9 @@ def generating_moments(
     rows = batch.prompts * batch.programs
     cache = shape.kv_bytes_per_token(size)
     layer = (6 * shape.hidden + 3 * shape.intermediate) * size
-    # In float32 after the model's own type: scaled, sorted with its order, summed, masked.
-    a_row = shape.vocabulary * (size + (32 if batch.programs > 1 else 4))
+    # In float32 after the model's own type: itself, scaled, as probabilities; where the likeliest
+    # few do not hold the nucleus also sorted with its order, summed and masked.
+    drawing, sorting = (12, 28) if batch.programs > 1 else (4, 0)
     base = _base("sampling", machine)
     decoding = [
         base,
@@ -90,7 +91,12 @@ def generating_moments(
             rows * (facts.longest_prompt + batch.long) * cache * (1 + 1 / shape.layers),
             f"{cache:,} bytes a token, {rows} programs at once",
         ),
-        same("logits", rows * a_row, "of the next token of each program, and their nucleus"),
+        Part(
+            "logits",
+            rows * shape.vocabulary * (size + drawing),
+            rows * shape.vocabulary * (size + drawing + sorting),
+            "of the next token of each program, and their nucleus",
+        ),
         Part(
             "prompts",
             0,

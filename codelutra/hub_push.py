@@ -1,12 +1,18 @@
-"""Uploads an exported folder to a model repository on the Hugging Face Hub."""
+"""Uploads an exported folder to a repository on the Hugging Face Hub."""
 
 from pathlib import Path
+from typing import Literal
 
 from codelutra.errors import CodeLutraError
 
+Kind = Literal["model", "dataset"]
+
 # What an earlier export may have left in the repository: the weights of one must never lie
 # beside the card of another.
-REPLACED = ["*.safetensors", "*.safetensors.index.json", "adapter_config.json", "config.json"]
+REPLACED = {
+    "model": ["*.safetensors", "*.safetensors.index.json", "adapter_config.json", "config.json"],
+    "dataset": ["pairs.jsonl", "pairs.parquet"],
+}
 
 
 def check_repo_name(repo: str) -> None:
@@ -23,15 +29,15 @@ def check_repo_name(repo: str) -> None:
         raise CodeLutraError(f"--push {repo}: write OWNER/NAME, the repository on the Hub")
 
 
-def push(folder: Path, repo: str, *, is_public: bool) -> str:
+def push(folder: Path, repo: str, *, is_public: bool, kind: Kind = "model") -> str:
     """Upload `folder`; returns the repository's address. `folder` stays, whatever happens."""
     import httpx2  # the Hub client's own, whose errors it lets through
     from huggingface_hub import HfApi
 
     api = HfApi()
     try:
-        address = api.create_repo(repo, private=not is_public, exist_ok=True)
-        is_private = bool(api.model_info(repo).private)
+        address = api.create_repo(repo, private=not is_public, exist_ok=True, repo_type=kind)
+        is_private = bool(api.repo_info(repo, repo_type=kind).private)
         if is_private is is_public:  # an older one, which creating leaves as it is
             raise CodeLutraError(
                 f"{repo} is {'private' if is_private else 'public'} on the Hub already: "
@@ -40,16 +46,21 @@ def push(folder: Path, repo: str, *, is_public: bool) -> str:
             )
         api.upload_folder(
             repo_id=repo,
+            repo_type=kind,
             folder_path=folder,
             commit_message="Export from CodeLutra",
-            delete_patterns=REPLACED,
+            delete_patterns=REPLACED[kind],
         )
     except (OSError, ValueError, httpx2.HTTPError) as error:
         raise CodeLutraError(
             f"not pushed to {repo}, {_reason(error)}; the export is in {folder}: "
-            f"`hf upload {repo} {folder}` pushes it later"
+            f"`hf upload {repo} {folder}{_of(kind)}` pushes it later"
         ) from error
     return str(address)
+
+
+def _of(kind: Kind) -> str:
+    return "" if kind == "model" else f" . --repo-type {kind}"
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Which base models there are and whether this machine can load one. Imports no torch."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from codelutra.config import STARTER
@@ -40,15 +41,24 @@ def check_model(model: str) -> None:
 
 
 def _check_hub(model: str) -> None:
+    """Ask for a file, as loading will: of a gated model the Hub shows its page to everybody."""
     import httpx2  # the Hub client's own, whose errors it lets through
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
 
     known = f"give {STARTER!r}, a folder or a Hub id such as Qwen/Qwen2.5-Coder-1.5B"
+    endpoint = os.environ.get("HF_ENDPOINT") or None
     try:
         if isinstance(try_to_load_from_cache(model, "config.json"), str):
             return
-        HfApi().model_info(model, timeout=5)
+        get_hf_file_metadata(
+            hf_hub_url(model, "config.json", endpoint=endpoint), timeout=5, endpoint=endpoint
+        )
     except HFValidationError as error:
         raise ModelError(f"unknown model {model!r}: {known}") from error
     except GatedRepoError as error:
@@ -57,6 +67,8 @@ def _check_hub(model: str) -> None:
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"unknown model {model!r}, or a private one: {known}") from error
+    except EntryNotFoundError as error:
+        raise ModelError(f"{model} has no config.json on the Hub: {known}") from error
     except (OSError, httpx2.HTTPError) as error:
         raise ModelError(
             f"{model} is not on this machine and the Hub does not answer: {known}"

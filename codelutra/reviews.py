@@ -120,10 +120,11 @@ def heed(reviewed: Iterable[ReviewedPair]) -> tuple[list[PreferencePair], Review
         lost_tasks=len(tasks - {one.pair.task_id for one in kept}),
         reasons=dict(Counter(one.reason or VetoReason.OTHER.value for one in removed)),
     )
-    return [_as_trained(one) for one in kept], facts
+    return [as_trained(one) for one in kept], facts
 
 
-def _as_trained(one: ReviewedPair) -> PreferencePair:
+def as_trained(one: ReviewedPair) -> PreferencePair:
+    """With its sides exchanged where a person flipped it."""
     if one.state != PairState.FLIPPED:
         return one.pair
     pair = one.pair

@@ -141,6 +141,18 @@ class RunFolder:
             _replace(path, self._file("pairs", iteration).read_text())
         return _pairs(path)
 
+    def noted_pairs(
+        self, iteration: int, *, trained: bool
+    ) -> list[tuple[PreferencePair, PairNotes]]:
+        """The pairs and what is noted of them; `trained`: as training reads or has read them."""
+        path = self._file("training-pairs", iteration)
+        if not trained or not path.exists():
+            path = self._file("pairs", iteration)
+        notes = [
+            PairNotes(tuple(row.get("warnings", ())), row.get("doubt", 0.0)) for row in _read(path)
+        ]
+        return list(zip(_pairs(path), notes, strict=True))
+
     def review_facts(self, iteration: int) -> ReviewFacts | None:
         return None  # nobody reviews a folder but by hand
 

@@ -126,7 +126,7 @@ class RunRows:
             reviews.freeze(session, iteration_id=iteration_id)
         with db.open_session() as session:
             rows = reviews.frozen_pairs(session, iteration_id=iteration_id)
-        pairs, facts = heed(map(_reviewed, rows))
+        pairs, facts = heed(map(reviewed_pair, rows))
         with db.open_session() as session:
             reviews.set_facts(session, iteration_id=iteration_id, facts=asdict(facts))
         return pairs
@@ -312,7 +312,7 @@ def _pair(row: models.PreferencePair) -> PreferencePair:
     return PreferencePair(row.task_id, row.chosen, row.rejected, *indexes, row.prompt or "")
 
 
-def _reviewed(row: models.PreferencePair) -> ReviewedPair:
+def reviewed_pair(row: models.PreferencePair) -> ReviewedPair:
     is_edited = bool(row.chosen_trial_id or row.rejected_trial_id)
     return ReviewedPair(_pair(row), row.state, is_edited, row.source, row.reason)
 

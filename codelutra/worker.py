@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from codelutra.check_rows import run_check
 from codelutra.errors import CodeLutraError, StopRequested
+from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
@@ -124,6 +125,10 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     def run_a_trial(trial_id: int) -> None:
         _guarded("trial", run_trial, trial_id)
 
+    @DBOS.workflow(name=jobs.IMPORT_WORKFLOW, max_recovery_attempts=3)
+    def import_pairs(import_id: int) -> None:
+        _guarded("import", run_import, import_id)
+
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
     for workflow in jobs.unfinished():
@@ -151,7 +156,7 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
 
 
 def _guarded(name: str, function: Callable[[int], None], number: int) -> None:
-    """The door at which every error of a check or a trial becomes its one-line reason."""
+    """The door at which every error of a check, trial or import becomes its one-line reason."""
     try:
         _run_step(name, function, number)
     except STOPPED:

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "screenshots"
 READY = {
     "refine": "#run-panel [data-state]",
-    "trends": "#chart-syntax .main-svg",
+    "trends": "[data-curve=syntax] .main-svg",
     "tasks": "#task-table table",
 }
 MORE = {"tasks": "&set=spider&task=spider-27"}  # imported and checked before

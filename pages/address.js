@@ -51,5 +51,26 @@
     shown?.scrollIntoView({ behavior: "smooth", block: "nearest" });
   };
 
-  window.codelutra = { follow, remember, showRun, showTask };
+  // What changed: the choice is in the part that the server wrote; programs are below their list.
+  const rememberChanges = () => {
+    const look = document.querySelector("#changes [data-look]");
+    remember(look ? JSON.parse(look.dataset.look) : {});
+    const shown = document.querySelector("#changed-programs [data-changed-shown]");
+    shown?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  };
+
+  // ?chart=syntax: a chart is in its place once it is drawn.
+  const showChart = (key, tries = 300) => {
+    const chart = document.querySelector(`[data-curve="${CSS.escape(key)}"]`);
+    if (chart?.querySelector(".main-svg")) chart.scrollIntoView({ block: "center" });
+    else if (tries) setTimeout(() => showChart(key, tries - 1), 100);
+  };
+  const wanted = new URL(window.location.href).searchParams.get("chart");
+  if (wanted) showChart(wanted);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-chart]");
+    if (button) remember({ chart: button.dataset.chart });
+  });
+
+  window.codelutra = { follow, remember, rememberChanges, showRun, showTask };
 })();

@@ -1,128 +1,172 @@
-"""The figures of the Trends page from plain trend points; dark mode recolours them in the CSS."""
+"""Held-out accuracy, pass@k and syntax errors over the iterations of one run, or of several."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from pages.format import VERDICTS, interval
+from pages.figures import (
+    ACCENT,
+    LOW,
+    SECOND,
+    TALL,
+    RunLook,
+    add_band,
+    empty_figure,
+    iterations_axis,
+    say_nothing,
+    share_axis,
+)
+from pages.format import interval
+from pages.overlay import RunLine, last_of
 from storage.trend import TrendPoint
 
-ACCENT = "#2f5fd0"
-SECOND = "#cc5500"  # the colour of a syntax error, as everywhere
-INK, GRID = "#3b4250", "#d9dde4"
-FONT = "IBM Plex Sans, system-ui, sans-serif"
-TALL, LOW = 330, 290  # pixels
+
+def accuracy(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
+    """Held-out pass@1 with its 95 % band; iteration 0 is the base model."""
+    figure = empty_figure(TALL, revision=revision)
+    alone = len(lines) == 1
+    for line in lines:
+        shown, name = line.scored, "held-out" if alone else line.short
+        has_validation = alone and any(point.validation for point in line.points)
+        if len(shown) > 1:
+            low, high = (
+                [_percent(getattr(p, end)) for p in shown] for end in ("ci_low", "ci_high")
+            )
+            add_band(figure, _numbers(shown), low, high, line.look.colour, name)
+        figure.add_scatter(**_accuracy_line(line, name, has_legend=has_validation or not alone))
+        if has_validation:
+            _add_validation(figure, line.points)
+        if alone:
+            _add_labels(figure, shown)
+    if alone and lines[0].scored:
+        start = _percent(lines[0].scored[0].pass_at_1)
+        figure.add_hline(y=start, line={"color": "#8a8f98", "width": 1, "dash": "dot"})
+    share_axis(figure, at_least=40.0)
+    return iterations_axis(figure, last_of(lines))
 
 
-def accuracy(points: Sequence[TrendPoint]) -> go.Figure:
-    """Held-out pass@1 with its 95 % interval; iteration 0 is the base model."""
-    shown = [point for point in points if point.pass_at_1 is not None]
-    values = [_percent(point.pass_at_1) for point in shown]
-    has_validation = any(point.validation for point in points)
-    figure = empty_figure(TALL)
-    figure.add_scatter(
-        x=[point.iteration for point in shown],
-        y=values,
-        mode="lines+markers",
-        line={"color": ACCENT, "width": 2.5},
-        marker={"size": 9},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [_percent(p.ci_high) - _percent(p.pass_at_1) for p in shown],
-            "arrayminus": [_percent(p.pass_at_1) - _percent(p.ci_low) for p in shown],
-            "thickness": 1.5,
-            "width": 6,
-        },
-        customdata=[[p.num_tasks, interval(p.ci_low, p.ci_high)] for p in shown],
-        hovertemplate=(
-            "%{y:.1f}%<br>95 % interval %{customdata[1]}<br>n = %{customdata[0]} tasks"
-            "<extra></extra>"
+def pass_at_k(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
+    """Of the sampled programs: every k of one run, the smallest and largest of several."""
+    figure = empty_figure(LOW, revision=revision)
+    alone = len(lines) == 1
+    for line in lines:
+        ks = sorted({found.k for passes in line.passes.values() for found in passes})
+        for place, k in enumerate(ks if alone else sorted({*ks[:1], *ks[-1:]})):
+            found = {
+                policy: each for policy, passes in sorted(line.passes.items())
+                for each in passes if each.k == k
+            }  # fmt: skip
+            colour = line.look.colour
+            low = [_percent(each.low) for each in found.values()]
+            high = [_percent(each.high) for each in found.values()]
+            name = f"pass@{k}" if alone else f"{line.short}, pass@{k}"
+            if len(found) > 1:
+                add_band(figure, list(found), low, high, colour, name)
+            figure.add_scatter(
+                name=name if alone else line.short,
+                legendgroup=name if alone else line.short,
+                showlegend=alone or not place,
+                x=list(found),
+                y=[_percent(each.mean) for each in found.values()],
+                mode="lines+markers",
+                line={"color": colour, "width": 2.5, "dash": ("solid", "dash", "dot")[place % 3]},
+                marker={"size": 8, "symbol": line.look.symbol},
+                error_y=_error_bars(
+                    [(100 * e.low, 100 * e.mean, 100 * e.high) for e in found.values()]
+                ),
+                customdata=[
+                    [interval(each.low, each.high), f"{each.num_tasks:,}"]
+                    for each in found.values()
+                ],
+                hovertemplate=f"{name}: %{{y:.1f}}%<br>95 % interval %{{customdata[0]}}<br>"
+                "n = %{customdata[1]} training tasks<extra></extra>",
+                cliponaxis=False,
+            )
+    if not any(line.passes for line in lines):
+        return say_nothing(figure, "comes with the first iteration's samples")
+    figure.update_yaxes(range=[0, 104])
+    ks = sorted({each.k for line in lines for found in line.passes.values() for each in found})
+    note = "" if alone or len(ks) < 2 else f"solid pass@{ks[0]}, dashed pass@{ks[-1]}"
+    return iterations_axis(figure, last_of(lines), note)
+
+
+def syntax_errors(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
+    """Share of programs that do not parse: greedy on held-out tasks, and as sampled."""
+    figure = empty_figure(LOW, revision=revision)
+    for line in lines:
+        looks = (line.look, line.look) if len(lines) > 1 else (
+            RunLook(ACCENT, "solid", "circle"), RunLook(SECOND, "dash", "square"),
+        )  # fmt: skip
+        series = (
+            ("held-out, greedy", "syntax_error", "num_tasks", looks[0], "solid"),
+            ("training, sampled", "sampled_syntax_error", "num_sampled", looks[1], "dash"),
+        )
+        for what, value, n, look, dash in series:
+            shown = [point for point in line.points if getattr(point, value) is not None]
+            values = [_percent(getattr(point, value)) for point in shown]
+            alone = len(lines) == 1
+            name = what if alone else f"{line.short}, {what}"
+            figure.add_scatter(
+                name=name if alone else line.short,
+                legendgroup=name if alone else line.short,
+                showlegend=alone or dash == "solid",
+                x=_numbers(shown),
+                y=values,
+                mode="lines+markers",
+                line={"color": look.colour, "width": 2.5, "dash": dash},
+                marker={"size": 9, "symbol": look.symbol},
+                customdata=[[f"{getattr(point, n):,}"] for point in shown],
+                hovertemplate=f"{name}: %{{y:.1f}}%<br>n = %{{customdata[0]}}<extra></extra>",
+                cliponaxis=False,
+            )
+    share_axis(figure, at_least=5.0)
+    note = "" if len(lines) == 1 else "solid greedy, dashed sampled"
+    return iterations_axis(figure, last_of(lines), note)
+
+
+def _accuracy_line(line: RunLine, name: str, *, has_legend: bool) -> dict[str, Any]:
+    shown, look = line.scored, line.look
+    return {
+        "name": name,
+        "legendgroup": name,
+        "showlegend": has_legend,
+        "x": _numbers(shown),
+        "y": [_percent(point.pass_at_1) for point in shown],
+        "mode": "lines+markers",
+        "line": {"color": look.colour, "width": 2.5, "dash": look.dash},
+        "marker": {"size": 9, "symbol": look.symbol},
+        "error_y": _error_bars(
+            [(_percent(p.ci_low), _percent(p.pass_at_1), _percent(p.ci_high)) for p in shown]
         ),
-        cliponaxis=False,
-        name="held-out",
-        showlegend=has_validation,
-    )
-    if has_validation:
-        _add_validation(figure, points)
+        "customdata": [[p.num_tasks, interval(p.ci_low, p.ci_high)] for p in shown],
+        "hovertemplate": f"{name}: %{{y:.1f}}%<br>95 % interval %{{customdata[1]}}<br>"
+        "n = %{customdata[0]} tasks<extra></extra>",
+        "cliponaxis": False,
+    }
+
+
+def _error_bars(triples: Sequence[tuple[float, float, float]]) -> dict[str, Any] | None:
+    """Of a single point, which has no band."""
+    if len(triples) != 1:
+        return None
+    low, value, high = triples[0]
+    ends = {"array": [high - value], "arrayminus": [value - low]}
+    return {"type": "data", "symmetric": False, "thickness": 1.5, "width": 6, **ends}
+
+
+def _add_labels(figure: go.Figure, shown: Sequence[TrendPoint]) -> None:
+    """The number of every point, beyond its interval."""
     figure.add_scatter(
-        x=[point.iteration for point in shown],
+        x=_numbers(shown),
         y=[_percent(p.ci_low if _is_below(p) else p.ci_high) for p in shown],
         mode="text",
-        text=[f"{value:.1f}%" for value in values],
+        text=[f"{_percent(point.pass_at_1):.1f}%" for point in shown],
         textposition=[f"{'bottom' if _is_below(p) else 'top'} center" for p in shown],
         hoverinfo="skip",
         cliponaxis=False,
         showlegend=False,
     )
-    if shown:
-        figure.add_hline(y=values[0], line={"color": "#8a8f98", "width": 1, "dash": "dot"})
-    highest = max([0.0, *(_percent(p.ci_high) for p in shown), *_validated(points)])
-    figure.update_yaxes(range=[0, min(104.0, max(40.0, highest + 12))])
-    return _iterations_axis(figure, [point.iteration for point in shown])
-
-
-def syntax_errors(points: Sequence[TrendPoint]) -> go.Figure:
-    """Share of programs that do not parse: greedy on held-out tasks, and as sampled."""
-    figure = empty_figure(LOW)
-    greedy = [p for p in points if p.syntax_error is not None]
-    sampled = [p for p in points if p.sampled_syntax_error is not None]
-    series = (
-        ("held-out, greedy", greedy, "syntax_error", "num_tasks", ACCENT, "circle", "solid"),
-        ("training, sampled", sampled, "sampled_syntax_error", "num_sampled", SECOND, "square",
-         "dash"),
-    )  # fmt: skip
-    highest = 0.0
-    for name, shown, value, n, colour, symbol, dash in series:
-        values = [_percent(getattr(point, value)) for point in shown]
-        highest = max([highest, *values])
-        figure.add_scatter(
-            name=name,
-            x=[point.iteration for point in shown],
-            y=values,
-            mode="lines+markers",
-            line={"color": colour, "width": 2.5, "dash": dash},
-            marker={"size": 9, "symbol": symbol},
-            customdata=[[f"{getattr(point, n):,}"] for point in shown],
-            hovertemplate=f"{name}: %{{y:.1f}}%<br>n = %{{customdata[0]}}<extra></extra>",
-            cliponaxis=False,
-        )
-    figure.update_yaxes(range=[-0.04 * highest, max(5.0, highest * 1.2)])
-    return _iterations_axis(figure, [point.iteration for point in greedy])
-
-
-def verdict_mix(points: Sequence[TrendPoint]) -> go.Figure:
-    """Held-out verdicts, as shares that add up to 100 %."""
-    shown = [point for point in points if point.verdicts]
-    figure = empty_figure(TALL)
-    for kind, look in VERDICTS.items():
-        counts = [point.verdicts.get(kind, 0) for point in shown]
-        if not any(counts):
-            continue
-        totals = [sum(point.verdicts.values()) for point in shown]
-        figure.add_bar(
-            name=look.label,
-            x=[point.iteration for point in shown],
-            y=[100 * n / total for n, total in zip(counts, totals, strict=True)],
-            marker={
-                "color": look.colour,
-                "pattern": {
-                    "shape": look.pattern,
-                    "fillmode": "overlay",
-                    "fgcolor": "#fff",
-                    "fgopacity": 0.4,
-                    "size": 6,
-                },
-                "line": {"width": 0},
-            },
-            customdata=list(zip(counts, totals, strict=True)),
-            hovertemplate=f"{look.label}: %{{y:.1f}}%<br>%{{customdata[0]}} of "
-            "%{customdata[1]} tasks<extra></extra>",
-        )
-    figure.update_layout(barmode="stack", bargap=0.45)
-    figure.update_yaxes(range=[0, 100])
-    return _iterations_axis(figure, [point.iteration for point in shown])
 
 
 def _add_validation(figure: go.Figure, points: Sequence[TrendPoint]) -> None:
@@ -156,36 +200,9 @@ def _is_below(point: TrendPoint) -> bool:
     return _percent(validated) > _percent(point.pass_at_1)
 
 
+def _numbers(points: Sequence[TrendPoint]) -> list[int]:
+    return [point.iteration for point in points]
+
+
 def _percent(share: float | None) -> float:
     return 100 * (share or 0.0)
-
-
-def empty_figure(height: int) -> go.Figure:
-    axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "fixedrange": True}
-    return go.Figure(
-        layout={
-            "template": "none",
-            "height": height,
-            "margin": {"l": 44, "r": 18, "t": 14, "b": 44},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": FONT, "size": 13, "color": INK},
-            "hoverlabel": {"font": {"family": FONT, "size": 13}, "align": "left"},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "xaxis": axis | {"showgrid": False},
-            "yaxis": axis | {"ticksuffix": "%"},
-            "showlegend": True,
-            "modebar": {"remove": ["select2d", "lasso2d", "zoom", "pan", "zoomin", "zoomout"]},
-        }
-    )
-
-
-def _iterations_axis(figure: go.Figure, numbers: Sequence[int]) -> go.Figure:
-    last = max(numbers, default=0)
-    figure.update_xaxes(
-        tickvals=list(range(last + 1)),
-        ticktext=["base", *(str(number) for number in range(1, last + 1))],
-        title={"text": "iteration", "font": {"size": 13}, "standoff": 6},
-        range=[-0.5, max(1, last) + 0.5],
-    )
-    return figure

@@ -111,7 +111,8 @@ class _Signs(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character, shown_as = chr(code), sign(chr(code))
         odd = shown_as != character
-        self[code] = f'<i class="odd">{shown_as}</i>' if odd else character
+        html = f'<i class="odd" title="U+{code:04X}">{shown_as}</i>'  # not all fonts have ␛
+        self[code] = html if odd else character
         return self[code]
 
 

@@ -1,4 +1,4 @@
-// The body of the function that Gradio calls with `element`, `props` and `watch` when the curves
+// The body of the function that Gradio calls with `element`, `props` and `watch` when drawings
 // are mounted. gr.Plot makes a new drawing for every value, which loses the zoom and flickers;
 // here the drawings stay and are changed in place.
 const config = { displayModeBar: false, responsive: false };

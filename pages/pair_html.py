@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from codelutra.pair_warnings import WARNINGS
+from codelutra.pair_warnings import MEANING, PairWarning
 from codelutra.records import VerdictKind
 from codelutra.reviews import VETO_REASONS
 from codelutra.tasks import Task
@@ -115,7 +115,7 @@ def _marks(found: Evidence) -> str:
     """The warnings, each with its meaning."""
     items = "".join(
         f'<li data-warning="{text(kind)}"><b>{text(kind.replace("_", " "))}</b> '
-        f"{text(WARNINGS.get(kind, ''))}</li>"
+        f"{text(MEANING[PairWarning(kind)])}</li>"
         for kind in found.warnings
     )
     return f'<ul class="marks">{items}</ul>' if items else ""

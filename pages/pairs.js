@@ -23,8 +23,18 @@ const isSeen = () => element.offsetParent !== null;
 const isTyping = (target) =>
   target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 
+// A decision under way: another one on the same version is a key that was held too long.
+let pending = "";
+const DECISIONS = ["keep", "veto", "flip", "skip", "quarantine"];
+
 const send = (what, more = {}) => {
   const shown = focus();
+  if (DECISIONS.includes(what)) {
+    const now = `${shown?.dataset.pair}/${shown?.dataset.version}`;
+    if (!shown || pending === now) return;
+    pending = now;
+    setTimeout(() => (pending = pending === now ? "" : pending), 5000);
+  }
   trigger("select", {
     do: what,
     pair: shown ? Number(shown.dataset.pair) : null,
@@ -132,7 +142,7 @@ const renew = () => {
     show("[data-editor]", true);
   }
   const shown = focus()?.dataset.pair ?? null;
-  if (shown && shown !== opened && isSeen()) send("open"); // others see that it is taken
+  if (shown && shown !== opened && isSeen()) send("hold"); // others see that it is taken
   opened = shown;
 };
 new IntersectionObserver(renew).observe(element); // the tab comes into sight

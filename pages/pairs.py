@@ -10,9 +10,9 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.errors import CodeLutraError
-from codelutra.pair_warnings import WARNINGS
+from codelutra.pair_warnings import MEANING
 from codelutra.records import VerdictKind
-from pages import pair_acts, pair_api, pair_bulk, pair_html, pair_list
+from pages import pair_acts, pair_api, pair_bulk, pair_files, pair_html, pair_list
 from pages.format import VERDICTS, text
 from pages.pair_look import (
     NOBODY,
@@ -119,7 +119,7 @@ NUM_OUTPUTS = sum(LENGTHS.values()) + 2  # and the look and its version
 def _pickers(shown: Shown) -> list[Any]:
     wanted = shown.look.filter
     rounds = [("all", ANY), *((str(i.number), str(i.number)) for i in shown.iterations if i.number)]
-    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in WARNINGS)]
+    warnings = [("all", ANY), *((kind.replace("_", " "), kind) for kind in MEANING)]
     verdicts = [("all", ANY), *((VERDICTS[kind].label, kind) for kind in WRONG)]
     sources = [("all", ANY), *((word, kind) for kind, word in pair_html.SOURCES.items())]
     return [
@@ -143,19 +143,28 @@ def _pickers(shown: Shown) -> list[Any]:
 
 
 def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
-    """What a button or key of the focus view does; then the tab as it is."""
+    """What a button or key of the focus view does; then the tab as it is, and who asked."""
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
-    look = replace(look, who=Who(name or NOBODY.name, token) if token else look.who)
+    who = Who(name or NOBODY.name, token) if token else look.who
+    if asked.get("do") == "hold":  # nothing moves: the person may have moved on
+        _hold(asked.get("pair"), who)
+        return [*[gr.skip()] * NUM_OUTPUTS, who]
+    look = replace(look, who=who)
     try:
         look = pair_acts.act(look, asked)
     except (StorageError, CodeLutraError) as error:
         gr.Warning(text(error))
     with db.open_session() as session:
         look = load(session, look).look
-        if look.pair_id and look.who.holder:
-            pairs.hold(session, pair_id=look.pair_id, holder=look.who.holder)
+    _hold(look.pair_id, who)
     *parts, _, version = show(look, seen)
-    return [*parts, look, version]
+    return [*parts, look, version, who]
+
+
+def _hold(pair_id: Any, who: Who) -> None:
+    if pair_id and who.holder:
+        with db.open_session() as session:
+            pairs.hold(session, pair_id=int(pair_id), holder=who.holder)
 
 
 def open_address(params: Mapping[str, str]) -> list[Any]:
@@ -183,18 +192,21 @@ def render() -> PairsTab:
                 back = gr.Button("Previous page", interactive=False, min_width=90)
                 on = gr.Button("Next page", interactive=False, min_width=90)
             bulk = pair_bulk.render()
+            files = pair_files.render()
     outputs: list[Any] = [picker, *filters, progress, table, where, back, on, effects, side, focus,
                           look, version]  # fmt: skip
     assert len(outputs) == NUM_OUTPUTS
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False
 
-    def on_event(now: Look, seen: Any, event: gr.EventData) -> list[Any]:
-        return act(now, seen, event._data)
+    who = gr.State(NOBODY)
 
-    def on_tick(now: Look, seen: Any) -> list[Any]:
+    def on_event(now: Look, me: Who, seen: Any, event: gr.EventData) -> list[Any]:
+        return act(replace(now, who=me), seen, event._data)
+
+    def on_tick(now: Look, me: Who, seen: Any) -> list[Any]:
         # Never the look: a person may have moved on while this was made.
-        *parts, _, newest = show(now, seen)
+        *parts, _, newest = show(replace(now, who=me), seen)
         return [*parts, gr.skip(), newest]
 
     def on_filter(values: dict[Component, Any]) -> list[Any]:
@@ -218,9 +230,9 @@ def render() -> PairsTab:
         return show(turn(now, rows, back=is_back))
 
     timer = gr.Timer(TICK_S, active=False)
-    timer.tick(on_tick, [look, version], outputs, **quiet)
-    focus.select(on_event, [look, version], outputs, **quiet)
-    table.select(on_event, [look, version], outputs, **quiet)
+    timer.tick(on_tick, [look, who, version], outputs, **quiet)
+    focus.select(on_event, [look, who, version], [*outputs, who], **quiet)
+    table.select(on_event, [look, who, version], [*outputs, who], **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)
     watched: set[Any] = {look, *filters}
     for widget in filters:
@@ -229,6 +241,7 @@ def render() -> PairsTab:
     back.click(lambda now: on_turn(now, is_back=True), look, outputs, **quiet)
     on.click(lambda now: on_turn(now, is_back=False), look, outputs, **quiet)
     pair_bulk.wire(bulk, look, name, lambda now: show(now), outputs, quiet)
+    pair_files.wire(files, look, timer, quiet)
     pair_api.expose()
     return PairsTab(picker, timer, outputs, look)
 

@@ -37,15 +37,20 @@ def found_by(extraction: str) -> str:
     return f'<div class="faint">{words}</div>' if words else ""
 
 
-def _program(sample: Sample) -> str:
+def evidence(sample: Sample, name: str = "") -> str:
+    """The verdict, why, the program and what it printed."""
     assert sample.verdict is not None
     printed = ""
     if sample.output:
         printed = f'<div class="label">printed</div><pre>{text(sample.output)}</pre>'
     return (
-        f"<li>{verdict(sample.verdict)} <code>{text(sample.task_id)}</code> "
+        f"{verdict(sample.verdict)} {name}"
         f'<span class="faint">{1000 * sample.seconds:.1f} ms of CPU time</span>'
         f"{FLAKY if sample.flaky else ''}"
         f'<div class="why">{text(sample.detail)}</div>{found_by(sample.extraction)}'
-        f"<pre>{text(sample.completion.strip())}</pre>{printed}</li>"
+        f"<pre>{text(sample.completion.strip())}</pre>{printed}"
     )
+
+
+def _program(sample: Sample) -> str:
+    return f"<li>{evidence(sample, f'<code>{text(sample.task_id)}</code> ')}</li>"

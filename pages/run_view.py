@@ -35,11 +35,13 @@ class RunRow:
     num_weak: int = 0  # of them with a weak proof
     num_quarantined: int = 0  # tasks of the set that it does not use
     is_unfenced: bool = False
+    is_smoke: bool = False  # one task, to see that it works: no result
 
     @property
     def label(self) -> str:
         rounds = "1 iteration" if self.iterations == 1 else f"{self.iterations} iterations"
-        return f"Run {self.id}: {self.name}, {rounds} ({self.status})"
+        what = "smoke test" if self.is_smoke else rounds
+        return f"Run {self.id}: {self.name}, {what} ({self.status})"
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def _row(run: Run, status: RunStatus) -> RunRow:
         num_weak=run.num_weak,
         num_quarantined=len(run.config.get("quarantined", ())),
         is_unfenced=run.is_unfenced,
+        is_smoke=bool(run.config.get("smoke")),
     )
 
 

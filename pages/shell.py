@@ -93,7 +93,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Refine", id="refine") as refine_tab:
                 run_picker, run_timer, show_run, run_outputs = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
-                trend_picker, trend_timer, show_trend, trend_outputs = trends.render()
+                trend_view = trends.render()
             with gr.Tab("Pairs", id="pairs") as pairs_tab:
                 pair_view = pairs.render()
             with gr.Tab("Tasks", id="tasks") as tasks_tab:
@@ -101,7 +101,7 @@ def build() -> gr.Blocks:
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         quiet["queue"] = False  # quick reads: they need not wait for their turn
-        timers: list[Component] = [run_timer, trend_timer, pair_view.timer, task_view.timer]
+        timers: list[Component] = [run_timer, trend_view.timer, pair_view.timer, task_view.timer]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
@@ -111,7 +111,9 @@ def build() -> gr.Blocks:
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
                 params.pop("run")
-            shown = show_trend(run_id) if tab == "trends" else [gr.skip()] * len(trend_outputs)
+            shown = [gr.skip()] * len(trend_view.outputs)
+            if tab == "trends":
+                shown = trends.open_at(run_id, params)
             paired = [gr.skip()] * len(pair_view.outputs)
             if tab == "pairs":
                 paired = pairs.open_address(params)
@@ -131,10 +133,10 @@ def build() -> gr.Blocks:
                 return [gr.skip()] * (len(timers) + len(run_outputs))
             return [*_active("refine"), *show_run(run_id)]
 
-        def open_trends(run_id: int | None) -> list[Any]:
+        def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:
-                return [gr.skip()] * (len(timers) + len(trend_outputs))
-            return [*_active("trends"), *show_trend(run_id)]
+                return [gr.skip()] * (len(timers) + len(trend_view.outputs))
+            return [*_active("trends"), *trends.show(run_id, *seen)]
 
         def open_pairs(look: Look, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filter as it is
@@ -146,12 +148,26 @@ def build() -> gr.Blocks:
                 return [*_active("tasks"), *[gr.skip()] * len(task_view.outputs)]
             return [*_active("tasks"), *tasks.show(tasks.Look(name or STARTER))]
 
-        opened = [tabs, *timers, *run_outputs, *trend_outputs, *pair_view.outputs,
-                  *task_view.outputs, top, foot, seen]  # fmt: skip
+        opened = [
+            tabs,
+            *timers,
+            *run_outputs,
+            *trend_view.outputs,
+            *pair_view.outputs,
+            *task_view.outputs,
+            top,
+            foot,
+            seen,
+        ]
         read = blocks.load(open_address, None, opened, **quiet)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
-        refine_tab.select(open_refine, trend_picker, [*timers, *run_outputs], **quiet)
-        trends_tab.select(open_trends, run_picker, [*timers, *trend_outputs], **quiet)
+        refine_tab.select(open_refine, trend_view.picker, [*timers, *run_outputs], **quiet)
+        trends_tab.select(
+            open_trends,
+            [run_picker, *trend_view.inputs[1:]],
+            [*timers, *trend_view.outputs],
+            **quiet,
+        )
         of_pairs = [pair_view.look, pair_view.outputs[-1]]
         pairs_tab.select(open_pairs, of_pairs, [*timers, *pair_view.outputs], **quiet)
         of_set = [task_view.picker, task_view.outputs[-1]]
@@ -161,7 +177,7 @@ def build() -> gr.Blocks:
         }  # fmt: skip
         for name, tab in by_name.items():
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
-        for picker in (run_picker, trend_picker):
+        for picker in (run_picker, trend_view.picker):
             picker.change(None, picker, js="run => window.codelutra.remember({run})")
         task_view.picker.change(
             None, task_view.picker, js="set => window.codelutra.remember({set})"

@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pages.charts import ACCENT, SECOND, empty_figure
-from storage.models import TrainingStep
+from pages.figures import ACCENT, SECOND, empty_figure, say_nothing
+from storage.curves import Curves, Row
 
 HEIGHT = 230  # pixels
 SMOOTH_FROM = 40  # points: fewer are drawn as they are
@@ -48,9 +48,11 @@ PANELS = (
 )  # fmt: skip
 # What is drawn of a run that stored the sum of the terms alone.
 TOTAL = Series("loss", "total", "#6b7280", "dot")
+METRICS = (*(series.metric for panel in PANELS for series in panel.series), TOTAL.metric)
+Steps = Sequence[tuple[int, Row]]
 
 
-def curve(panel: Panel, steps: Sequence[TrainingStep], revision: str) -> go.Figure:
+def curve(panel: Panel, drawn: Curves, revision: str) -> go.Figure:
     """One panel; a zoom is kept for as long as `revision` stays the same."""
     figure = empty_figure(HEIGHT)
     figure.update_layout(
@@ -63,14 +65,12 @@ def curve(panel: Panel, steps: Sequence[TrainingStep], revision: str) -> go.Figu
     figure.update_yaxes(ticksuffix="%" if panel.is_share else "", nticks=5)
     if panel.is_share:
         figure.update_yaxes(range=[-3, 103], tick0=0, dtick=25)
-    at = [step.step for step in steps]
     scale, unit = (100.0, "%") if panel.is_share else (1.0, "")
-    for series in _shown(panel, steps):
-        _add(figure, series, at, _values(series, steps, scale), unit)
+    for series in _shown(panel, drawn.steps):
+        line = _values(series, drawn.steps, scale)
+        _add(figure, series, line, _values(series, drawn.means, scale), unit)
     if not figure.data:
-        figure.update_layout(annotations=[_nothing()])
-        figure.update_xaxes(visible=False)
-        figure.update_yaxes(visible=False)
+        say_nothing(figure, "not part of this training")
     return figure
 
 
@@ -84,60 +84,55 @@ def smooth(values: Values, window: int) -> Values:
     return result
 
 
-def _shown(panel: Panel, steps: Sequence[TrainingStep]) -> list[Series]:
-    there = [s for s in panel.series if any(_known(step, s.metric) for step in steps)]
-    if not there and panel.key == "loss" and any(_known(step, TOTAL.metric) for step in steps):
-        return [TOTAL]
-    return there
+def _shown(panel: Panel, steps: Steps) -> list[Series]:
+    there = [s for s in panel.series if _is_known(s, steps)]
+    return [TOTAL] if not there and panel.key == "loss" and _is_known(TOTAL, steps) else there
 
 
-def _known(step: TrainingStep, metric: str) -> bool:
-    return step.metrics.get(metric) is not None
+def _is_known(series: Series, steps: Steps) -> bool:
+    return any(metrics.get(series.metric) is not None for _, metrics in steps)
 
 
-def _values(series: Series, steps: Sequence[TrainingStep], scale: float) -> Values:
+@dataclass(frozen=True)
+class _Line:
+    at: list[int]
+    values: Values
+
+
+def _values(series: Series, steps: Steps, scale: float) -> _Line:
     """Five digits: the page is sent all of them again while the run trains."""
-    found = (step.metrics.get(series.metric) for step in steps)
-    return [None if value is None else float(f"{scale * value:.5g}") for value in found]
+    found = (metrics.get(series.metric) for _, metrics in steps)
+    values = [None if value is None else float(f"{scale * value:.5g}") for value in found]
+    return _Line([step for step, _ in steps], values)
 
 
-def _add(figure: go.Figure, series: Series, at: list[int], values: Values, unit: str) -> None:
-    """The line, and over a light one its moving mean where there are many steps."""
-    is_long = len(values) >= SMOOTH_FROM
-    newest = next((value for value in reversed(values) if value is not None), 0.0)
+def _add(figure: go.Figure, series: Series, line: _Line, means: _Line, unit: str) -> None:
+    """The line, and over a light one its mean where there are many steps."""
+    is_long = len(line.values) >= SMOOTH_FROM
+    newest = next((value for value in reversed(line.values) if value is not None), 0.0)
     shown = f"{newest:,.4g}".replace("-", "\N{MINUS SIGN}")  # as on the axis
     name = f"{series.name} {shown}{unit}"  # the newest value in reach of a phone, too
-    line: dict[str, Any] = {"color": series.colour, "width": 2, "dash": series.dash}
+    look: dict[str, Any] = {"color": series.colour, "width": 2, "dash": series.dash}
     figure.add_scatter(
-        x=at,
-        y=values,
+        x=line.at,
+        y=line.values,
         name=name,
-        mode="lines" if len(values) > 1 else "markers",
-        line=line | ({"width": 1, "dash": "solid"} if is_long else {}),
+        mode="lines" if len(line.values) > 1 else "markers",
+        line=look | ({"width": 1, "dash": "solid"} if is_long else {}),
         opacity=0.3 if is_long else 1.0,
         legendgroup=series.name,
         showlegend=not is_long,
         hovertemplate=f"{series.name} %{{y:.4g}}{unit}<br>step %{{x:,}}<extra></extra>",
     )
     if is_long:
-        mean = smooth(values, max(5, len(values) // 20))
+        bold = means if means.at else line
+        mean = smooth(bold.values, max(5, len(bold.values) // 20))
         figure.add_scatter(
-            x=at,
+            x=bold.at,
             y=[None if value is None else float(f"{value:.5g}") for value in mean],
             name=name,
             mode="lines",
-            line=line,
+            line=look,
             legendgroup=series.name,
             hoverinfo="skip",
         )
-
-
-def _nothing() -> dict[str, Any]:
-    return {
-        "text": "not part of this training",
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0.5,
-        "y": 0.5,
-    }

@@ -1,25 +1,24 @@
 """The part of the Trends tab on one iteration: its training curves, live, and its yield."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 from sqlmodel import Session
 
+from pages.drawings import Place, drawn, render_drawings
 from pages.format import caption, count, text
 from pages.funnel import funnel_bars
-from pages.training_curves import PANELS, curve
-from storage import db, health, queries
+from pages.training_curves import METRICS, PANELS, curve
+from storage import curves, db, health, queries
 from storage.health import Training
 
 NEWEST = 0  # in the picker; the base, which has this number, is never trained
 MAX_POINTS = 500  # a series, on the page; the API gives up to 1,000
 NUM_OUTPUTS = 6  # picker, section, note, curves, funnel, versions
 COUNTING = ("sample", "execute")  # phases in which the yield changes as they go on
-SCRIPT = Path(__file__).parent / "curves.js"
+PLACES = [Place(panel.key, panel.title, panel.about) for panel in PANELS]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def note(shown: Training, num_drawn: int) -> str:
         return f'<div class="note">{name} has not begun to train.</div>'
     parts = [f"{name}, step {count(shown.last_step)}."]
     if 1 < num_drawn < shown.last_step:
-        parts.append(f"{count(num_drawn)} of the steps are drawn.")
+        parts.append(f"Drawn are the lowest, highest and mean values of {count(num_drawn)} parts.")
     return f'<div class="note">{" ".join(parts + _facts(shown.facts))}</div>'
 
 
@@ -62,7 +61,7 @@ def show_section(
         now = Versions(
             run_id,
             tuple(training.number for training in found),
-            shown,
+            _visible(shown),
             _funnel_version(session, run_id, shown),
         )
         outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
@@ -91,11 +90,10 @@ def render_section() -> list[Any]:
                 elem_id="training-picker",
             )
         about = gr.HTML("", elem_id="training-note")
-        script = SCRIPT.read_text()
-        curves = gr.HTML("", html_template=_places(), js_on_load=script, elem_id="training-curves")
+        lines = render_drawings(PLACES, "training-curves")
         gr.HTML(caption("Yield", "what became of this iteration's tasks and programs"))
         bars = gr.HTML("", elem_id="training-funnel")
-    return [picker, section, about, curves, bars, gr.State(None)]
+    return [picker, section, about, lines, bars, gr.State(None)]
 
 
 def _picker(numbers: Sequence[int], *, is_fresh: bool) -> gr.Dropdown:
@@ -110,12 +108,20 @@ def _curves(session: Session, run_id: int | None, shown: Training) -> tuple[str,
     """The note, and what `curves.js` draws: {"version", "figures"}, or '' before the first step."""
     if shown.last_step is None:
         return note(shown, 0), ""
-    steps = queries.training_steps(session, iteration_id=shown.iteration_id, max_points=MAX_POINTS)
-    of = f"{run_id}-{shown.number}"
-    drawn = {panel.key: json.loads(curve(panel, steps, of).to_json() or "{}") for panel in PANELS}
-    return note(shown, len(steps)), json.dumps(
-        {"version": f"{of}-{shown.last_step}", "figures": drawn}
+    found = curves.read_curves(
+        session, iteration_id=shown.iteration_id, metrics=METRICS, max_points=MAX_POINTS
     )
+    of = f"{run_id}-{shown.number}"
+    figures = {panel.key: curve(panel, found, of) for panel in PANELS}
+    return note(shown, len(found.means)), drawn(f"{of}-{shown.last_step}", figures)
+
+
+def _visible(shown: Training | None) -> Training | None:
+    """The same one until a screen would show a difference: a long training is read in a second."""
+    if shown is None or shown.last_step is None:
+        return shown
+    grain = max(1, shown.last_step // MAX_POINTS)
+    return replace(shown, last_step=shown.last_step // grain * grain)
 
 
 def _facts(facts: dict[str, Any] | None) -> list[str]:
@@ -146,13 +152,3 @@ def _funnel_version(session: Session, run_id: int | None, shown: Training | None
         done = 20 * now.done // max(1, now.total) if now.phase in COUNTING else 0
         phase = (now.phase, done)
     return shown.number, phase, shown.facts is not None, health.newest_review(session)
-
-
-def _places() -> str:
-    """A place for each drawing; it never changes, so the drawings stay where they are."""
-    places = "".join(
-        f'<figure data-curve="{panel.key}"><figcaption>{text(panel.title)} '
-        f"<small>{text(panel.about)}</small></figcaption><div></div></figure>"
-        for panel in PANELS
-    )
-    return f'<div class="curves" hidden>{places}</div>'

@@ -1,29 +1,52 @@
 """Trends: did the run really get better? A point an iteration, with intervals and counts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
+import plotly.graph_objects as go
 from gradio.components import Component
 from gradio.events import api
 from sqlmodel import Session
 
-from pages import charts
+from pages import charts, mix_charts
 from pages.alerts import NO_ALERT, alert_list
 from pages.caveats import caveats
-from pages.format import caption, chip, interval, percent, points, signed_interval, text
+from pages.downloads import render_downloads
+from pages.drawings import Place, drawn, render_drawings
+from pages.figures import empty_figure
+from pages.format import chip, interval, percent, points, signed_interval, text
+from pages.overlay import MAX_RUNS, RunLine, load_lines, version_of, with_passes
 from pages.promotion import promoted, promotion
 from pages.run_view import Gain, RunRow, first_shown, list_rows, newest_gain
+from pages.side_by_side import side_by_side
 from pages.training_section import NEWEST, Versions, render_section, show_section
-from pages.trend_table import table
-from storage import db, health, queries
+from pages.trend_table import tables
+from pages.what_changed import (
+    Look,
+    changes,
+    look_of,
+    render_changes,
+    show_changes,
+    wire_changes,
+)
+from storage import db, health, jobs, queries
 from storage.health import RaisedAlert
-from storage.jobs import RunStatus
+from storage.jobs import STOPPED, RunStatus
 from storage.trend import TrendPoint, run_trend
 
 TICK_S = 3.0
-NUM_OUTPUTS = 8  # picker, head, figures box, three charts, table, version
+NUM_OUTPUTS = 8  # picker, head, others, figures box, drawings, table, side by side, version
+Draw = Callable[[Sequence[RunLine], str], go.Figure]
+CHARTS: dict[Place, Draw] = {
+    Place("accuracy", "Held-out accuracy", "pass@1, greedy, with its 95 % band"): charts.accuracy,
+    Place("verdicts", "Verdicts on held-out tasks", "what became of each program"):
+        mix_charts.verdict_mix,
+    Place("pass-at-k", "pass@k", "of the programs sampled for training tasks"): charts.pass_at_k,
+    Place("syntax", "Syntax errors", "share of programs that do not parse"): charts.syntax_errors,
+    Place("time", "Time", "by phase of each iteration"): mix_charts.phase_time,
+}  # fmt: skip
 
 EMPTY = """<section class="panel empty" data-state="empty"><h3>No run yet</h3>
 <p>Start one on the Refine tab. Its first point, the base model, shows here within a few minutes;
@@ -71,87 +94,141 @@ def head(
     return (
         f'<section class="panel" data-state="{text(row.status)}" data-points="{len(scored)}">'
         f'<header class="run-head"><h3>Run {row.id}: {text(row.name)}</h3>{chip(row.status)}'
-        f'</header><div class="note">{_summary(row, scored, gain)}</div>{caveats(row)}'
+        f'</header>{_failure(row)}<div class="note">{_summary(row, scored, gain)}</div>'
+        f"{caveats(row)}"
         f"{alert_list(raised) or _no_alert(scored)}</section>"
     )
 
 
 def show(
     run_id: int | None,
+    others: Sequence[int] = (),
     seen: Any = None,
+    look: Look | None = None,
+    seen_changes: Any = None,
     picked: int | None = NEWEST,
     seen_section: Versions | None = None,
 ) -> list[Any]:
     """The tab's outputs; each part skips when the visitor has seen its version already."""
-    shown, trends = _show_trend(run_id, seen)
-    return [*trends, *show_section(shown, picked, seen_section)]
+    shown, overview = show_overview(run_id, others, seen)
+    changed = show_changes(shown, look, seen_changes)
+    return [*overview, *changed, *show_section(next(iter(shown), None), picked, seen_section)]
 
 
-def _show_trend(run_id: int | None, seen: Any) -> tuple[int | None, list[Any]]:
-    """The run that is shown, and the outputs that compare its iterations."""
+def show_overview(
+    run_id: int | None, others: Sequence[int], seen: Any
+) -> tuple[list[int], list[Any]]:
+    """The runs that are shown, and the outputs that compare their iterations."""
     with db.open_session() as session:
-        rows = list_rows(session, wanted=run_id)
-        shown = run_id or first_shown(rows)
-        row = next((row for row in rows if row.id == shown), None)
-        found = run_trend(session, run_id=row.id) if row else []
-        gain = newest_gain(session, run_id=row.id, trend=found) if row else None
-        raised = health.run_alerts(session, run_id=row.id) if row else []
-    # Charts move when a policy is scored or a sampling ends, not with every batch.
-    scored = [point for point in found if point.pass_at_1 is not None]
-    listed = tuple((r.id, r.status.value) for r in rows)
-    num_validated = sum(point.validation is not None for point in scored)
-    num_sampled = sum(point.num_sampled for point in scored)
-    version = (shown, listed, len(scored), num_validated, num_sampled, len(raised))
-    if version == seen:
-        return shown, [gr.skip()] * NUM_OUTPUTS
-    return shown, [
-        gr.Dropdown(
-            choices=[(r.label, r.id) for r in rows],
-            value=row.id if row else None,
-            visible=bool(rows),
-        ),
-        head(row, scored, gain, raised),
-        gr.Column(visible=bool(scored)),
-        charts.accuracy(scored),
-        charts.syntax_errors(scored),
-        charts.verdict_mix(scored),
-        table(scored),
+        rows = _listed(session, run_id, others)
+        main = next((row for row in rows if row.id == run_id), None)
+        main = main or next((row for row in rows if row.id == first_shown(rows)), None)
+        by_id = {row.id: row for row in rows}
+        chosen = [by_id[id] for id in others or () if main and id in by_id and id != main.id]
+        lines = load_lines(session, [main, *chosen] if main else [])
+        raised = health.run_alerts(session, run_id=main.id) if main else []
+        listed = tuple((row.id, row.status.value) for row in rows)
+        version = (listed, version_of(lines), len(raised))
+        ids = [line.row.id for line in lines]
+        if version == seen:
+            return ids, [gr.skip()] * NUM_OUTPUTS
+        gain = newest_gain(session, run_id=ids[0], trend=lines[0].points) if ids else None
+        lines = [with_passes(session, line) for line in lines]
+        beside = side_by_side(session, lines)
+    choices = [(row.label, row.id) for row in rows]
+    others_left = [choice for choice in choices if main and choice[1] != main.id]
+    return ids, [
+        gr.Dropdown(choices=choices, value=main.id if main else None, visible=bool(rows)),
+        head(main, lines[0].scored if lines else [], gain, raised),
+        gr.Dropdown(choices=others_left, value=ids[1:] or None, visible=len(rows) > 1),
+        gr.Column(visible=any(line.scored for line in lines)),
+        _drawings(lines, version),
+        tables(lines),
+        beside,
         version,
     ]
 
 
-def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Component]]:
-    """Lay the tab out. Returns the run picker, the timer, the refresh handler and its outputs."""
-    picker = gr.Dropdown(label="Run", choices=[], value=None, visible=False, elem_id="trend-picker")
+def _listed(session: Session, run_id: int | None, others: Sequence[int]) -> list[RunRow]:
+    """The newest runs and those that are wanted; smoke tests are no results, so only if wanted."""
+    rows = list_rows(session, wanted=run_id)
+    for other in others or ():
+        if other not in [row.id for row in rows]:
+            rows += list_rows(session, limit=0, wanted=other)
+    return [row for row in rows if not row.is_smoke or row.id == run_id]
+
+
+def _drawings(lines: Sequence[RunLine], version: Any) -> str:
+    """A zoom is kept for as long as the same runs are shown."""
+    if not any(line.scored for line in lines):
+        return ""
+    of = "-".join(str(line.row.id) for line in lines)
+    figures = {place.key: draw(lines, of) for place, draw in CHARTS.items()}
+    return drawn(f"{of}-{sum(map(sum, version[1]))}", figures)
+
+
+@dataclass(frozen=True)
+class TrendsTab:
+    """What the shell needs of the tab. `inputs` are the arguments of `show`."""
+
+    picker: gr.Dropdown
+    timer: gr.Timer
+    inputs: list[Component]
+    outputs: list[Component]
+
+
+def open_at(run_id: int | None, params: dict[str, str]) -> list[Any]:
+    """The tab as an address names it: ?run=3&with=4,5&from=0&to=2&cell=broken&iteration=1"""
+    others = [int(part) for part in params.get("with", "").split(",") if part.isdecimal()]
+    iteration = params.get("iteration", "")
+    picked = int(iteration) if iteration.isdecimal() else NEWEST
+    return show(run_id, others, look=look_of(params), picked=picked)
+
+
+def render() -> TrendsTab:
+    """Lay the tab out."""
+    with gr.Row(elem_id="trend-runs"):
+        picker = gr.Dropdown(label="Run", choices=[], visible=False, elem_id="trend-picker")
+        others = gr.Dropdown(
+            label="Overlay", choices=[], multiselect=True, visible=False,
+            max_choices=MAX_RUNS - 1, elem_id="trend-others",
+        )  # fmt: skip
     top = gr.HTML(EMPTY, elem_id="trend-head")
     with gr.Column(visible=False, elem_id="trend-figures") as figures:
-        with gr.Row():
-            with gr.Column(min_width=320):
-                gr.HTML(caption("Held-out accuracy", "pass@1, greedy, with its 95 % interval"))
-                accuracy = gr.Plot(show_label=False, container=False, elem_id="chart-accuracy")
-            with gr.Column(min_width=320):
-                gr.HTML(caption("Verdicts on held-out tasks", "what became of each program"))
-                mix = gr.Plot(show_label=False, container=False, elem_id="chart-verdicts")
-        gr.HTML(caption("Syntax errors", "share of programs that do not parse"))
-        syntax = gr.Plot(show_label=False, container=False, elem_id="chart-syntax")
+        # Gradio brings Plotly along with its first plot; this one only fetches it.
+        gr.Plot(empty_figure(10), visible="hidden")
+        drawings = render_drawings(list(CHARTS), "trend-charts", "wide")
         numbers = gr.HTML("", elem_id="trend-table")
-    section = render_section()
+        beside = gr.HTML("", elem_id="side-by-side")
+        changed = render_changes()
+        section = render_section()
+        render_downloads(picker, others)
     version = gr.State(None)
-    outputs: list[Any] = [picker, top, figures, accuracy, syntax, mix, numbers, version, *section]
+    overview: list[Any] = [picker, top, others, figures, drawings, numbers, beside, version]
+    outputs: list[Any] = [*overview, *changed, *section]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False  # quick: they need not wait for their turn
     timer = gr.Timer(TICK_S, active=False)
     iteration, seen_section = section[0], section[-1]
-    timer.tick(show, [picker, version, iteration, seen_section], outputs, **quiet)
-    picker.input(show, picker, outputs, **quiet)
-    iteration.input(show_section, [picker, iteration, seen_section], section, **quiet)
+    inputs = [picker, others, version, *changed[-2:], iteration, seen_section]
+    timer.tick(show, inputs, outputs, **quiet)
+    for widget in (picker, others):
+        chosen = widget.input(show, inputs, outputs, **quiet)
+        chosen.then(None, others, js="runs => window.codelutra.remember({with: runs.join(',')})")
+        chosen.then(None, js="() => window.codelutra.rememberChanges()")
+    picked = iteration.input(show_section, [picker, iteration, seen_section], section, **quiet)
+    picked.then(None, iteration, js="iteration => window.codelutra.remember({iteration})")
+    wire_changes(picker, others, changed, quiet)
     api(trend, api_name="trend")
     api(training, api_name="training")
     api(alerts, api_name="alerts")
-    return picker, timer, show, outputs
+    api(changes, api_name="changes")
+    return TrendsTab(picker, timer, inputs, outputs)
 
 
 def _summary(row: RunRow, scored: Sequence[TrendPoint], gain: Gain | None) -> str:
+    if not scored and row.status in STOPPED:
+        return f"The run is {row.status} without a score: resume it on the Refine tab."
     if not scored:
         return "The base model is not evaluated yet: the first point comes with it."
     base, newest = scored[0], scored[-1]
@@ -163,6 +240,16 @@ def _summary(row: RunRow, scored: Sequence[TrendPoint], gain: Gain | None) -> st
         f"{first}. After iteration {newest.iteration}: <b>{_score(newest)}</b>{_change(gain)}. "
         f"{_syntax(scored)} {promotion(scored, is_over=row.status is RunStatus.COMPLETED)}"
     )
+
+
+def _failure(row: RunRow) -> str:
+    """Why it failed, and that a smoke test shows nothing."""
+    if row.is_smoke:
+        return '<div class="note warn">A smoke test: its one task is no result.</div>'
+    if row.status is not RunStatus.FAILED:
+        return ""
+    reason = text(jobs.error(row.id) or "see its log on the Refine tab")
+    return f'<div class="note bad" role="alert"><b>The run failed:</b> {reason}</div>'
 
 
 def _no_alert(scored: Sequence[TrendPoint]) -> str:

@@ -26,6 +26,8 @@ CHECK_QUEUE = "checks"  # of task sets, see checks.py: they need not wait for a 
 CHECK_WORKFLOW = "check_tasks"
 TRIAL_QUEUE = "trials"  # of programs that a person waits for, see trials.py
 TRIAL_WORKFLOW = "run_trial"
+IMPORT_QUEUE = "imports"  # of pairs, see pair_imports.py: a trial need not wait for their end
+IMPORT_WORKFLOW = "import_pairs"
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -78,7 +80,7 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE):
+        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE):
             _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
     _database = database
 
@@ -180,7 +182,7 @@ def error(run_id: int) -> str | None:
 def unfinished() -> list[WorkflowStatus]:
     """Every attempt that is queued or under way, of any version, oldest first."""
     return client().list_workflows(
-        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW],
+        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW, IMPORT_WORKFLOW],
         status=["ENQUEUED", "PENDING"],
         load_input=False,
         load_output=False,

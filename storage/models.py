@@ -261,6 +261,23 @@ class Trial(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class PairImport(SQLModel, table=True):
+    """A file of pairs that a person gave to a run; its status is that of workflow `import-ID`."""
+
+    __table_args__ = (Index("ix_pairimport_run_id_id", "run_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id")
+    name: str = Field(sa_type=CleanText)  # as the person calls the file
+    path: str  # where it is kept until it has been read
+    skip_bad: bool = False
+    done: int = 0  # pairs executed
+    total: int = 0
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # when all is done
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class Adapter(SQLModel, table=True):
     iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
     path: str

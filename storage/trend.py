@@ -42,6 +42,7 @@ class TrendPoint:
     num_pairs: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     validation: Validation | None = None
+    pass_tokens: int | None = None  # of one pass of the training over its pairs
 
 
 def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
@@ -69,6 +70,7 @@ def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
                 num_pairs=pairs.get(number, 0),
                 seconds=seconds.get(number, {}),
                 validation=_validation(row),
+                pass_tokens=row.training.get("run_tokens") if row.training else None,
             )
         )
     return points

@@ -2,8 +2,10 @@ import pytest
 
 from codelutra.evaluation import (
     best_iteration,
+    gain_interval,
     gain_on_both,
     iterations_without_gain,
+    mean_pass_at_k,
     paired_gain,
     pass_at_k,
     score,
@@ -83,3 +85,37 @@ def test_a_gain_is_of_the_tasks_that_both_sides_have() -> None:
     before = {"a": False, "b": False, "only before": True}
     after = {"a": True, "b": True, "only after": False}
     assert gain_on_both(before, after)[0] == 1.0
+
+
+def test_pass_at_k_on_examples_worked_by_hand() -> None:
+    # 1 - C(7, 5) / C(10, 5) = 1 - 21/252; 1 - C(8, 5) / C(10, 5) = 1 - 56/252
+    assert pass_at_k(10, 3, 5) == pytest.approx(231 / 252)
+    assert pass_at_k(10, 2, 5) == pytest.approx(196 / 252)
+    assert pass_at_k(5, 2, 3) == pytest.approx(9 / 10)  # all but the one draw without the two
+    mean, low, high = mean_pass_at_k({(10, 3): 1, (10, 0): 2, (3, 3): 9}, 5) or (0, 0, 0)
+    assert mean == pytest.approx(231 / 252 / 3)  # tasks of three samples cannot tell
+    assert 0 <= low < mean < high <= 1
+    assert mean_pass_at_k({(3, 3): 9}, 5) is None
+    assert mean_pass_at_k({(4, 4): 50}, 2) == (1.0, *wilson_interval(50, 50))
+
+
+def test_the_interval_of_a_gain_agrees_with_the_mc_nemar_test() -> None:
+    for fixed, broken, n in ((30, 15, 200), (14, 5, 100), (12, 6, 60), (0, 9, 50)):
+        low, high = gain_interval(fixed, broken, n)
+        differs = (fixed - broken) ** 2 / (fixed + broken) > 1.959963984540054**2
+        assert (low > 0 or high < 0) is differs
+        mirrored = gain_interval(broken, fixed, n)
+        assert (low, high) == pytest.approx((-mirrored[1], -mirrored[0]))
+
+
+def test_the_interval_of_a_gain_is_that_of_the_textbook() -> None:
+    # Airway hyper-responsiveness, 1 and 7 of 21 changed: Fagerland et al. (2014) print these.
+    assert gain_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=1e-3)
+
+
+def test_no_change_at_all_is_no_certainty() -> None:
+    low, high = gain_interval(0, 0, 50)
+    assert low == pytest.approx(-0.0713, abs=1e-3)
+    assert high == pytest.approx(0.0713, abs=1e-3)
+    assert gain_interval(20, 0, 20)[0] < 0.9
+    assert gain_interval(20, 0, 20)[1] == 1.0

@@ -31,6 +31,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), HubHandler)
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.is_private: bool | None = None  # None: there is no repository yet
+        self.kinds: set[str] = set()  # of the repositories that were asked for
         self.files: dict[str, bytes] = {}
         self.status = 200  # of every answer
 
@@ -49,9 +50,12 @@ class HubHandler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/api/repos/create":
             asked = json.loads(body)
+            kind = asked.get("type") or "model"
+            self.server.kinds.add(kind)
             if self.server.is_private is None and self.server.status == 200:
                 self.server.is_private = asked["visibility"] == "private"
-            self._answer({"url": f"{self.server.address}/{asked['organization']}/{asked['name']}"})
+            place = f"{'datasets/' if kind == 'dataset' else ''}{asked['organization']}"
+            self._answer({"url": f"{self.server.address}/{place}/{asked['name']}"})
         elif "/preupload/" in self.path:
             paths = [file["path"] for file in json.loads(body)["files"]]
             plain = {"uploadMode": "regular", "shouldIgnore": False}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, StopStringCriteria, TopPLogitsWarper
+from transformers import AutoModelForCausalLM, DynamicCache, StopStringCriteria
 
 from codelutra.config import TransformersBackend
 from codelutra.errors import ModelError
@@ -16,7 +16,9 @@ from codelutra.generation.reading import (
     load_tokenizer,
     window_of,
 )
+from codelutra.generation.roomy_cache import new_cache
 
+NUCLEUS = 64  # tokens that hold nearly every nucleus of a model that knows its task
 KEPT = 0.85  # share of rows that still go on, at which the finished ones leave
 
 
@@ -95,7 +97,7 @@ class TransformersGenerator:
 
     def _prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
         """Keys and values of all but the last prompt token, once per distinct prompt."""
-        cache = DynamicCache(config=self.model.config)
+        cache = new_cache(self.model)
         if ids.shape[1]:
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
             self.model.model(
@@ -166,10 +168,27 @@ def _next_token(logits: torch.Tensor, request: GenerationRequest) -> torch.Tenso
     """(batch, vocabulary) -> (batch, 1): the likeliest token, or one drawn from the nucleus."""
     if request.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    logits = logits / request.temperature
-    if request.top_p < 1:
-        logits = TopPLogitsWarper(request.top_p)(None, logits)
-    return torch.multinomial(logits.softmax(dim=-1), 1)
+    probs = (logits / request.temperature).softmax(dim=-1)
+    if request.top_p == 1:
+        return torch.multinomial(probs, 1)
+    return draw_from_nucleus(probs, request.top_p)
+
+
+def draw_from_nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
+    """(batch, vocabulary) -> (batch, 1), drawn from the fewest likeliest tokens of mass `top_p`.
+
+    By inverse transform: one random number a row, and no sort of the vocabulary where few suffice.
+    """
+    for size in (NUCLEUS, probs.shape[-1]):
+        likeliest, tokens = probs.topk(min(size, probs.shape[-1]), dim=-1)  # (batch, size)
+        cumulative = likeliest.cumsum(dim=-1)
+        if (cumulative[:, -1] >= top_p).all():
+            break
+    # A token belongs to it when those before it do not make up the mass, as in TopPLogitsWarper.
+    is_in = cumulative - likeliest < top_p
+    mass = cumulative.where(is_in, 0).amax(dim=-1, keepdim=True)
+    drawn = torch.rand_like(mass) * mass  # in [0, mass)
+    return tokens.gather(1, torch.searchsorted(cumulative, drawn, right=True))
 
 
 def _load_dtype(device: str) -> torch.dtype:

@@ -81,13 +81,13 @@ def test_start_close_the_tab_and_come_back_to_the_trend(browser, running_app, pa
     expect(back.locator("#run-panel")).to_contain_text("Change from base")
     back.get_by_role("tab", name="Trends").click()
     expect(back.locator("#trend-head section")).to_have_attribute("data-points", "2", timeout=SOON)
-    expect(back.locator("#chart-accuracy .errorbar")).to_have_count(2, timeout=SOON)
+    expect(back.locator("[data-curve=accuracy] .textpoint")).to_have_count(2, timeout=SOON)
     expect(back.locator("#trend-table tbody tr")).to_have_count(2)
     expect(back).to_have_url(re.compile("tab=trends"))
     for _ in range(3):  # what is read and what is written of the address must not race
         back.reload()
         expect(back.locator("#trend-head")).to_contain_text("After iteration 1", timeout=SOON)
-        expect(back.locator("#chart-accuracy .errorbar")).to_have_count(2, timeout=SOON)
+        expect(back.locator("[data-curve=accuracy] .textpoint")).to_have_count(2, timeout=SOON)
         expect(back).to_have_url(re.compile("tab=trends"))
     back.close()
 

@@ -82,7 +82,7 @@ def test_curves_grow_with_the_training_and_keep_the_zoom(stopped_app, page, home
     add_steps(run_id, 2, 1, 30)
     stopped_app.start()
     page.goto(f"{stopped_app.url}?tab=trends&run={run_id}")
-    curves = page.locator(".curves")
+    curves = page.locator("#training-curves .curves")
     expect(curves).to_have_attribute("data-version", f"{run_id}-2-30", timeout=SOON)
     expect(page.locator("[data-curve=loss] .legendtext")).to_have_count(2)
     expect(page.locator("[data-curve=tokens]")).to_contain_text("not part of this training")

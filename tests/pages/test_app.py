@@ -78,7 +78,9 @@ def test_only_the_named_events_are_public(client):
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/runs", "/start_run", "/run_status", "/trend", "/training", "/alerts"),
+        "/changes",
         *("/task_sets", "/check_tasks", "/check_status"),
+        *("/pairs", "/pair", "/review_pair", "/export_pairs", "/pair_import"),
     }
     assert api["unnamed_endpoints"] == {}
 

@@ -94,7 +94,7 @@ def test_it_is_said_how_far_the_programs_are_apart() -> None:
 
 def test_only_the_tokens_that_differ_are_marked() -> None:
     html = side_by_side("SELECT a\nFROM t WHERE b > 1", "SELECT a\nFROM t WHERE b >= 1", "sql")
-    assert Reader(html).marked == [("del", ">"), ("ins", ">=")]
+    assert Reader(html).marked == [("ins", ">"), ("del", ">=")]
     assert html.count('class="ln equal"') == 2
 
 
@@ -107,7 +107,7 @@ def test_space_is_marked_quietly_and_the_line_says_so() -> None:
 def test_lines_without_a_partner_stand_on_one_side_alone() -> None:
     html = side_by_side("a = 1\nc = 3", "a = 1\nb = 2\nc = 3", "python")
     assert html.count('class="ln only"') == 1
-    assert Reader(html).marked == [("ins", "b = 2")]
+    assert Reader(html).marked == [("del", "b = 2")]
     rows = re.findall(r'class="ln (\w+)" data-n="(\d)" style="grid-row:(\d+)"', html)
     assert rows[1][2] == rows[4][2], "equal lines face each other"
 
@@ -115,8 +115,8 @@ def test_lines_without_a_partner_stand_on_one_side_alone() -> None:
 def test_lines_that_resemble_each_other_face_each_other() -> None:
     left, right = "x = f(1)\nz = h(3)", "new = 0\nx = f(2)\nz = h(4)"
     assert Reader(side_by_side(left, right, "python")).marked == [
-        *(("del", "1"), ("del", "3")),
-        *(("ins", "new = 0"), ("ins", "2"), ("ins", "4")),
+        *(("ins", "1"), ("ins", "3")),
+        *(("del", "new = 0"), ("del", "2"), ("del", "4")),
     ]
 
 

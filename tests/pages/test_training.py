@@ -10,6 +10,7 @@ from pages.funnel import funnel_bars
 from pages.training_curves import PANELS, curve, smooth
 from pages.training_section import NEWEST, show_section
 from storage import db, recording
+from storage.curves import Curves
 from storage.health import Funnel
 from storage.models import TrainingStep
 
@@ -18,7 +19,7 @@ DUAL = {"loss__dpo": 0.6, "loss__sft": 0.4, "rewards__accuracies": 0.75}
 
 
 def steps(count, **metrics):
-    return [TrainingStep(iteration_id=1, step=n, metrics=metrics) for n in range(1, count + 1)]
+    return Curves([(n, metrics) for n in range(1, count + 1)], [])
 
 
 def panel(key):
@@ -45,7 +46,7 @@ def test_a_term_that_the_mode_does_not_have_is_left_out():
 
 def test_a_value_that_was_no_number_is_a_gap():
     rows = steps(3, grad_norm=1.0)
-    rows[1].metrics = {"grad_norm": None}
+    rows.steps[1] = (2, {"grad_norm": None})
     assert list(curve(panel("grad-norm"), rows, "r").data[0].y) == [1.0, None, 1.0]
 
 
@@ -169,3 +170,19 @@ def test_the_page_counts_its_outputs_right(add_run):
     assert len(trends.show(add_run((0.3, 0.6)))) == (
         trends.NUM_OUTPUTS + training_section.NUM_OUTPUTS
     )
+
+
+def test_a_long_training_keeps_its_peaks_and_its_last_value(add_run, add_steps):
+    run_id = add_run((0.3, 0.6))
+    add_steps(run_id, 1, 1, 1200, grad_norm=1.0)
+    with db.open_session() as session:
+        where = recording.ensure_iteration(session, run_id=run_id, number=1)
+        session.get_one(TrainingStep, (where, 777)).metrics = {"grad_norm": 900.0}
+        session.get_one(TrainingStep, (where, 1200)).metrics = {"grad_norm": 7.0}
+    outputs = show_section(run_id)
+    assert "Drawn are the lowest, highest and mean values of 240 parts." in outputs[2]
+    light, mean = json.loads(outputs[3])["figures"]["grad-norm"]["data"]
+    assert len(light["x"]) <= training_section.MAX_POINTS
+    assert max(light["y"]) == 900.0
+    assert (light["x"][-1], light["y"][-1]) == (1200, 7.0)
+    assert 1 < max(mean["y"]) < 900
