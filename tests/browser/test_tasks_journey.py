@@ -20,7 +20,6 @@ SOON = 60_000  # milliseconds
 def page(browser, request):
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.set_default_timeout(SOON)
-    expect.set_options(timeout=SOON)
     yield page
     page.close()
 

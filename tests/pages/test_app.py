@@ -1,6 +1,5 @@
 """The served page: its API by gradio_client, and what an import or a bad start does."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -99,7 +98,7 @@ def test_importing_the_app_starts_and_loads_nothing(home):
         "assert not heavy, heavy; assert threading.active_count() == before, threading.enumerate()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert not home.exists()
 
 
@@ -112,12 +111,11 @@ def test_an_occupied_port_is_one_clear_line(home, capsys):
     assert capsys.readouterr().err == f"port {port} is in use: choose another with --port\n"
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_line(home):
+def test_a_home_that_cannot_be_written_is_one_clear_line(home, capsys):
     home.write_text("a file where the folder should be")
-    done = _app("--port", "0")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "set CODELUTRA_HOME to a writable folder" in done.stderr
+    assert app.main(["--port", "0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "set CODELUTRA_HOME to a writable folder" in line
 
 
 def test_ctrl_c_ends_the_page_and_the_idle_worker(home):
@@ -144,10 +142,3 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _app(*options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "app.py", *options],
-        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
