@@ -184,7 +184,7 @@ def render() -> PairsTab:
         with gr.Column(scale=9, min_width=320, elem_id="pair-column"):
             focus = gr.HTML(pair_html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="pair-focus")
             effects = gr.HTML("", elem_id="pair-effects")
-            turn = gr.HTML("", elem_id="pair-turn")
+            echo = gr.HTML("", elem_id="pair-turn")  # the turn that was answered
         with gr.Column(scale=4, min_width=300, visible=False, elem_id="pair-side") as side:
             picker = gr.Dropdown(label="Run", choices=[], elem_id="pair-run")
             progress = gr.HTML("", elem_id="pair-progress")
@@ -229,7 +229,7 @@ def render() -> PairsTab:
             rows = load(session, now).rows
         return show(turn(now, rows, back=is_back))
 
-    mine = [*outputs, who, turn]
+    mine = [*outputs, who, echo]
     focus.select(on_event, [look, who, version], mine, trigger_mode="multiple", **quiet)
     table.select(on_event, [look, who, version], mine, **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)
