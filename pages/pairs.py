@@ -24,6 +24,7 @@ from pages.pair_look import (
     first_look,
     load,
     look_of_address,
+    turn,
 )
 from storage import db, pairs, reviews, trials
 from storage.db import StorageError
