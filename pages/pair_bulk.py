@@ -1,7 +1,7 @@
 """One decision for all pairs that the filter shows: first how many, then doing it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -77,7 +77,8 @@ def wire(
             said = do(asked, who) if asked else "Ask first how many they are."
         except StorageError as error:
             said = text(error)
-        return [said, gr.Button(visible=False), None, *show(now)]
+        # What is left of the filter begins anew: the pair that was shown may be among the changed.
+        return [said, gr.Button(visible=False), None, *show(replace(now, pair_id=None, pages=()))]
 
     parts = [bulk.message, bulk.do, bulk.asked]
     bulk.ask.click(preview, [look, bulk.action, bulk.reason], parts, **quiet)
