@@ -19,7 +19,8 @@ from sqlmodel import col, select
 from benchmarks.claims import Claim, finish
 from codelutra.config import RefineConfig
 from storage import db, jobs
-from storage.models import Iteration, PreferencePair, Run, Sample
+from storage.models import Iteration, Run, Sample
+from storage.pair_models import PreferencePair
 
 # Interrupted: its worker is dead, and the next one has not come up yet.
 UNDER_WAY = (jobs.RunStatus.QUEUED, jobs.RunStatus.RUNNING, jobs.RunStatus.INTERRUPTED)

@@ -17,7 +17,8 @@ from codelutra.pair_reading import Problem, read_pairs
 from codelutra.pair_warnings import warn
 from codelutra.records import PairNotes, PreferencePair, Sample
 from codelutra.reviews import Vetoes
-from codelutra.run_rows import RunRows, log_line, read_run, reviewed_pair
+from codelutra.row_records import reviewed_pair
+from codelutra.run_rows import RunRows, log_line, read_run
 from codelutra.tasks.task import Task
 from codelutra.token_counts import token_counter
 from storage import db, jobs, pair_files, pair_imports, queries

@@ -17,7 +17,7 @@ from codelutra.pair_export import (
     write_pairs,
 )
 from codelutra.records import PairNotes
-from codelutra.run_rows import reviewed_pair
+from codelutra.row_records import reviewed_pair
 from codelutra.tasks import load_tasks
 from storage import db, pair_files, queries
 from storage.models import Iteration

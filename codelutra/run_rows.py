@@ -23,10 +23,10 @@ from codelutra.records import (
     TrainingFacts,
     Trust,
     Verdict,
-    VerdictKind,
     Veto,
 )
-from codelutra.reviews import ReviewedPair, ReviewFacts, heed
+from codelutra.reviews import ReviewFacts, heed
+from codelutra.row_records import pair_of, reviewed_pair, sample_of, source_of, verdict_row
 from storage import db, jobs, models, queries, recording, reviews
 
 ROWS_AT_ONCE = 1000
@@ -67,7 +67,7 @@ class RunRows:
         iteration_id = self._id(iteration)
         with db.open_session() as session:
             rows = queries.samples(session, iteration_id=iteration_id, split=split)
-        return [_sample(row) for row in rows]
+        return [sample_of(row) for row in rows]
 
     def add_samples(self, iteration: int, split: Split, samples: Sequence[Sample]) -> None:
         iteration_id = self._id(iteration)
@@ -77,7 +77,7 @@ class RunRows:
                     "task_id": sample.task_id,
                     "index": sample.index,
                     "completion": sample.completion,
-                    **_verdict_row(sample.verdict),
+                    **verdict_row(sample.verdict),
                 }
                 for sample in chunk
             ]
@@ -90,7 +90,7 @@ class RunRows:
         iteration_id = self._id(iteration)
         for chunk in _chunks(list(verdicts.items())):
             rows = [
-                {"task_id": task_id, "index": index, **_verdict_row(verdict)}
+                {"task_id": task_id, "index": index, **verdict_row(verdict)}
                 for (task_id, index), verdict in chunk
             ]
             with db.open_session() as session:
@@ -103,13 +103,13 @@ class RunRows:
             if row.paired_at is None:
                 return None
             rows = queries.pairs(session, iteration_id=iteration_id)
-        return [_pair(row) for row in rows]
+        return [pair_of(row) for row in rows]
 
     def add_pairs(
         self, iteration: int, pairs: Sequence[PreferencePair], notes: Sequence[PairNotes] = ()
     ) -> None:
         iteration_id = self._id(iteration)
-        rows = [{**asdict(pair), "source": _source(pair)} for pair in pairs]
+        rows = [{**asdict(pair), "source": source_of(pair)} for pair in pairs]
         for row, note in zip(rows, notes, strict=False):
             row |= {"warnings": note.warnings, "doubt": note.doubt}
         with db.open_session() as session:
@@ -290,44 +290,6 @@ def log_line(run_id: int, message: str, trace: str = "") -> None:
     with (run_folder(run_id) / "run.log").open("a", encoding="utf-8", errors="replace") as file:
         print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z", message, file=file)
         file.write(trace)
-
-
-def _verdict_row(verdict: Verdict | None) -> dict[str, Any]:
-    """The columns of storage.recording.LABEL."""
-    if verdict is None:
-        return {"verdict": None, "detail": "", "seconds": 0.0, "flaky": False, "output": "",
-                "extraction": ""}  # fmt: skip
-    return {
-        "verdict": verdict.kind.value,
-        "detail": verdict.detail,
-        "seconds": verdict.seconds,
-        "flaky": verdict.flaky,
-        "output": verdict.output,
-        "extraction": verdict.extraction,
-    }
-
-
-def _pair(row: models.PreferencePair) -> PreferencePair:
-    indexes = (row.chosen_index, row.rejected_index)
-    return PreferencePair(row.task_id, row.chosen, row.rejected, *indexes, row.prompt or "")
-
-
-def reviewed_pair(row: models.PreferencePair) -> ReviewedPair:
-    is_edited = bool(row.chosen_trial_id or row.rejected_trial_id)
-    return ReviewedPair(_pair(row), row.state, is_edited, row.source, row.reason)
-
-
-def _source(pair: PreferencePair) -> str:
-    return "gold" if pair.chosen_index is None else "sampled"
-
-
-def _sample(row: models.Sample) -> Sample:
-    if row.verdict is None:
-        return Sample(row.task_id, row.index, row.completion)
-    verdict = Verdict(
-        VerdictKind(row.verdict), row.detail, row.seconds, row.flaky, row.output, row.extraction
-    )
-    return Sample(row.task_id, row.index, row.completion, verdict)
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

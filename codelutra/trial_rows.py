@@ -13,7 +13,7 @@ from codelutra.sandbox import Sandbox
 from codelutra.tasks import load_tasks
 from codelutra.tasks.task import Task
 from storage import db, queries, reviews, trials
-from storage.models import PreferencePair, Trial
+from storage.pair_models import PreferencePair, Trial
 
 
 def run_trial(trial_id: int) -> None:

@@ -12,7 +12,7 @@ from pages.format import count, text
 from pages.pair_look import Look, Who, step
 from storage import db, jobs, pairs, queries, reviews, trials
 from storage.db import StorageError
-from storage.models import PreferencePair, Trial
+from storage.pair_models import PreferencePair, Trial
 from storage.pair_queue import PairFilter
 from storage.reviews import STATES, Decision
 

@@ -20,7 +20,7 @@ from pages.pair_look import Look
 from storage import db, jobs, pair_imports, queries
 from storage.db import StorageError
 from storage.jobs import RunStatus
-from storage.models import PairImport
+from storage.pair_models import PairImport
 
 FOLDER = "codelutra-export-"
 KEPT_S = 3600.0  # a file that was made is there to be downloaded

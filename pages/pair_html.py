@@ -9,12 +9,14 @@ from codelutra.tasks import Task
 from pages.code_html import plain
 from pages.code_html import visible as visible_line
 from pages.format import count, duration, percent, text
+from pages.pair_controls import actions, editor
 from pages.pair_diff import side_by_side
 from pages.pair_look import Shown, Who, prompt_of
 from pages.programs import found_by, verdict
 from storage import trials
 from storage.jobs import UNDER_WAY
-from storage.models import PreferencePair, Review, Sample, Trial, utc_now
+from storage.models import Sample, utc_now
+from storage.pair_models import PreferencePair, Review, Trial
 from storage.pairs import Evidence, held_since
 
 EMPTY = """<section class="panel empty" data-state="empty"><h3>No pair yet</h3>
@@ -33,13 +35,7 @@ SOURCES = {
     "sampled": "sampled", "gold": "the gold as chosen", "imported": "imported",
     "compare": "from Compare",
 }  # fmt: skip
-ACTIONS = (  # name, key, what it does
-    ("keep", "k", "Keep"), ("veto", "v", "Veto"), ("flip", "f", "Flip"), ("skip", "s", "Skip"),
-    ("undo", "u", "Undo"), ("edit", "e", "Edit"), ("rerun", "r", "Re-run"),
-)  # fmt: skip
-MOVES = (("next", "n", "Next"), ("back", "p", "Previous"))
 MAX_SHOWN = 2_000  # characters of what a program printed
-MAX_EDITED = 100_000  # characters of a program that can be edited here
 LAST_LINES = 12  # of a prompt that are shown unfolded
 LONG_PROMPT = 1_200  # characters
 
@@ -63,7 +59,7 @@ def focus(shown: Shown, history: Sequence[Review], tried: Sequence[Trial]) -> st
         f"{side_by_side(getattr(pair, left), getattr(pair, right), kind)}"
         f'<div class="evidence">{_evidence(found, left, "chosen", tried)}'
         f"{_evidence(found, right, 'rejected', tried)}</div>"
-        f"{_actions(pair, can_run=task is not None)}{_editor(pair, task)}"
+        f"{actions(pair, can_run=task is not None)}{editor(pair, task)}"
         f"{_history(history)}</section>"
     )
 
@@ -227,65 +223,6 @@ def _printed(output: str) -> str:
         return ""
     cut = output[:MAX_SHOWN] + ("…" if len(output) > MAX_SHOWN else "")
     return f'<div class="label">printed</div><pre class="code">{visible(cut)}</pre>'
-
-
-def _actions(pair: PreferencePair, *, can_run: bool) -> str:
-    cannot = {"rerun"} if not can_run else set()
-    cannot |= {"edit"} if not can_run or pair.state == "flipped" else set()
-    buttons = "".join(
-        f'<button class="act" data-do="{name}"{" disabled" if name in cannot else ""}>{label} '
-        f'<kbd data-key-of="{name}">{key}</kbd></button>'
-        for name, key, label in ACTIONS
-    )
-    moves = "".join(
-        f'<button class="act quiet" data-do="{name}">{label} <kbd data-key-of="{name}">{key}</kbd>'
-        "</button>"
-        for name, key, label in MOVES[::-1]
-    )
-    reasons = "".join(
-        f'<button class="act" data-do="veto" data-reason="{name.value}">{label} <kbd>{place}</kbd>'
-        "</button>"
-        for place, (name, label) in enumerate(VETO_REASONS.items(), start=1)
-    )
-    return (
-        f'<div class="acts" role="toolbar" aria-label="Decide">{buttons}<span class="gap"></span>'
-        f'{moves}</div><div class="acts reasons" data-reasons hidden role="toolbar" '
-        f'aria-label="Why this pair is vetoed"><span>Veto, because:</span>{reasons}'
-        '<input type="text" data-note placeholder="a note, if you like" aria-label="Note">'
-        "</div>"
-        '<div class="acts under"><button class="link" data-do="quarantine">Quarantine this task'
-        '</button><button class="link" data-do="keys">Keys <kbd>?</kbd></button></div>'
-        f"{_keys()}"
-    )
-
-
-def _keys() -> str:
-    """The keys, which may be changed; the browser remembers them."""
-    rows = "".join(
-        f'<label>{label}<input type="text" maxlength="1" size="2" data-key-for="{name}" '
-        f'value="{key}" aria-label="Key for {label}"></label>'
-        for name, key, label in (*ACTIONS, *MOVES)
-    )
-    return (
-        f'<div class="keys" data-keys hidden>{rows}<p class="faint">1 to {len(VETO_REASONS)} veto '
-        "with that reason, g opens the gold, ? these keys, Escape closes. Keys rest while you type."
-        "</p></div>"
-    )
-
-
-def _editor(pair: PreferencePair, task: Task | None) -> str:
-    """Hidden until asked for. What is typed is kept by the browser until it was run."""
-    is_long = max(len(pair.chosen), len(pair.rejected)) > MAX_EDITED
-    if task is None or is_long or pair.state == "flipped":
-        return ""
-    sides = "".join(
-        f'<label>{role.capitalize()}<textarea data-edit="{role}" spellcheck="false" rows="8" '
-        f'aria-label="{role.capitalize()} program">\n{text(getattr(pair, role))}</textarea></label>'
-        f'<button class="act" data-do="try" data-side="{role}">Run, and take it as {role} if it is '
-        f"{'correct' if role == 'chosen' else 'incorrect'}</button>"
-        for role in ("chosen", "rejected")
-    )
-    return f'<div class="editor" data-editor hidden>{sides}</div>'
 
 
 def _history(history: Sequence[Review]) -> str:

@@ -11,7 +11,8 @@ from codelutra.tasks import Task
 from pages.run_view import review_awaited
 from pages.task_list import tasks_of
 from storage import jobs, pair_queue, pairs, queries
-from storage.models import Iteration, PreferencePair, Run
+from storage.models import Iteration, Run
+from storage.pair_models import PreferencePair
 from storage.pair_queue import ORDERS, PairFilter, Row
 from storage.pairs import Evidence
 

@@ -32,8 +32,15 @@ let turn = 0;
 let asked = 0; // the turn under way, 0 for none
 let askedAt = 0;
 
+const DECISIONS = ["keep", "veto", "flip", "skip", "quarantine"];
+const seen = () => {
+  const { pair, version } = focus()?.dataset ?? {};
+  return { pair: pair ? Number(pair) : null, version: version ? Number(version) : null };
+};
+const isSame = (one, other) => one.pair === other.pair && one.version === other.version;
+
 const send = (what, more = {}) => {
-  waiting.push([what, more]);
+  waiting.push({ do: what, ...seen(), ...more }); // of what is seen now, not when it is sent
   proceed();
 };
 const answered = () => Number(document.querySelector("#pair-turn [data-turn]")?.dataset.turn ?? 0);
@@ -41,21 +48,14 @@ const proceed = () => {
   const now = performance.now();
   if (asked && answered() !== asked && now - askedAt < LONGEST_MS) return;
   asked = 0;
-  if (!waiting.length && isSeen() && now - askedAt >= TICK_MS) waiting.push(["tick", {}]);
+  if (!waiting.length && isSeen() && now - askedAt >= TICK_MS) waiting.push({ do: "tick", ...seen() });
   if (!waiting.length) return;
-  const [what, more] = waiting.shift();
-  const shown = focus();
+  const wish = waiting.shift();
+  // A key that was pressed twice was meant for the pair that has gone.
+  if (DECISIONS.includes(wish.do) && !isSame(wish, seen())) return;
   asked = ++turn;
   askedAt = now;
-  trigger("select", {
-    do: what,
-    turn,
-    pair: shown ? Number(shown.dataset.pair) : null,
-    version: shown ? Number(shown.dataset.version) : null,
-    token,
-    who: nameInput()?.value ?? "",
-    ...more,
-  });
+  trigger("select", { ...wish, turn, token, who: nameInput()?.value ?? "" });
 };
 setInterval(proceed, 40);
 

@@ -145,11 +145,13 @@ def _pickers(shown: Shown) -> list[Any]:
 def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
     """What a button or key of the focus view does; then the tab as it is, and who asked."""
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
-    who = Who(name or NOBODY.name, token) if token else look.who
+    who = Who(name[: pair_acts.MAX_NAME] or NOBODY.name, token) if token else look.who
     look, answered = replace(look, who=who), [who, _turn(asked)]
     if asked.get("do") == "tick":
         _hold(look.pair_id, who)
-        return [*show(look, seen), *answered]
+        *parts, first, version = show(look, seen)
+        # A person may have changed the filter meanwhile: only a first look is kept.
+        return [*parts, gr.skip() if look.filter.run_id else first, version, *answered]
     try:
         look = pair_acts.act(look, asked)
     except (StorageError, CodeLutraError) as error:

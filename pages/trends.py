@@ -32,7 +32,6 @@ from pages.what_changed import (
     wire_changes,
 )
 from storage import db, health, jobs, queries
-from storage.db import StorageError
 from storage.health import RaisedAlert
 from storage.jobs import STOPPED, RunStatus
 from storage.trend import TrendPoint, run_trend
@@ -253,10 +252,7 @@ def _failure(row: RunRow) -> str:
         return '<div class="note warn">A smoke test: its one task is no result.</div>'
     if row.status is not RunStatus.FAILED:
         return ""
-    try:
-        reason = jobs.error(row.id) or "see its log on the Refine tab"
-    except StorageError as error:  # its numbers are there all the same
-        reason = str(error)
+    reason = jobs.error(row.id) or "see its log on the Refine tab"
     return f'<div class="note bad" role="alert"><b>The run failed:</b> {text(reason)}</div>'
 
 

@@ -9,15 +9,8 @@ from typing import Any
 from sqlalchemy import case
 from sqlmodel import Session, col, func, select
 
-from storage.models import (
-    Alert,
-    Iteration,
-    PreferencePair,
-    Review,
-    Run,
-    Sample,
-    TrainingStep,
-)
+from storage.models import Alert, Iteration, Run, Sample, TrainingStep
+from storage.pair_models import PreferencePair, Review
 from storage.queries import HARNESS_ERROR, get_iteration
 
 

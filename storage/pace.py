@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from storage.models import Iteration, PreferencePair, Run, Sample, TrainingStep
+from storage.models import Iteration, Run, Sample, TrainingStep
+from storage.pair_models import PreferencePair
 from storage.queries import phase_seconds
 
 

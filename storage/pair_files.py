@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from sqlmodel import Session, col, select
 
 from storage import reviews
-from storage.models import Adapter, Iteration, PreferencePair, Trial
+from storage.models import Adapter, Iteration
+from storage.pair_models import PreferencePair, Trial
 from storage.pair_queue import warnings_of
 
 AT_ONCE = 1000

@@ -10,7 +10,8 @@ from storage import db, jobs, recording
 from storage.db import StorageError
 from storage.jobs import RunStatus, derive_check_status
 from storage.lock import find_worker
-from storage.models import Adapter, Iteration, PairImport, Run, utc_now
+from storage.models import Adapter, Iteration, Run, utc_now
+from storage.pair_models import PairImport
 
 
 def submit(session: Session, wish: PairImport) -> int:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, and_, bindparam, column, or_, text
 from sqlmodel import Session, col, func, select
 
-from storage.models import Iteration, PairWarning, PreferencePair, utc_now
+from storage.models import Iteration, utc_now
+from storage.pair_models import PairWarning, PreferencePair
 from storage.words import marks, split
 
 PAGE = 15

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from storage.models import Adapter, Iteration, PreferencePair, Sample, utc_now
+from storage.models import Adapter, Iteration, Sample, utc_now
+from storage.pair_models import PreferencePair
 from storage.pair_queue import HELD_S, is_free, warnings_of
 
 
@@ -69,16 +70,23 @@ def reviewers(session: Session, *, run_id: int) -> list[str]:
 
 
 def hold(session: Session, *, pair_id: int, holder: str) -> str:
-    """Say that `holder` looks at a pair; returns who else does, '' when nobody."""
+    """Say that `holder` looks at a pair; returns who else does, '' when nobody.
+
+    Asked every other second, so nothing is written while what is there is fresh.
+    """
+    pair = session.get(PreferencePair, pair_id)
+    if pair is None:
+        return ""
+    fresh = utc_now() - timedelta(seconds=HELD_S / 4)
+    if pair.holder == holder and pair.held_at and pair.held_at > fresh:
+        return ""
     table = PreferencePair.__table__  # type: ignore[attr-defined]
     taken = (
         table.update()
         .where(table.c.id == pair_id, is_free(holder))
         .values(holder=holder, held_at=utc_now())
     )
-    if session.connection().execute(taken).rowcount:
-        return ""
-    return session.exec(select(PreferencePair.holder).where(PreferencePair.id == pair_id)).one()
+    return "" if session.connection().execute(taken).rowcount else pair.holder
 
 
 def held_since(pair: PreferencePair, holder: str) -> datetime | None:

@@ -14,12 +14,12 @@ from storage.models import (
     Iteration,
     LogLine,
     PhaseTime,
-    PreferencePair,
     Progress,
     Run,
     Sample,
     TrainingStep,
 )
+from storage.pair_models import PreferencePair
 
 SAMPLES_A_TASK = 20  # read for one that is shown
 HARNESS_ERROR = "harness_error"  # the one verdict that is no label and in no share

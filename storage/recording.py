@@ -14,15 +14,14 @@ from storage.models import (
     Adapter,
     Alert,
     Iteration,
-    PairWarning,
     PhaseTime,
-    PreferencePair,
     Progress,
     Run,
     Sample,
     TrainingStep,
     utc_now,
 )
+from storage.pair_models import PairWarning, PreferencePair
 from storage.queries import HARNESS_ERROR
 from storage.words import words_of
 

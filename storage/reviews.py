@@ -12,7 +12,8 @@ from sqlalchemy import exists, insert, literal
 from sqlmodel import Session, col, func, select, update
 
 from storage.db import StorageError
-from storage.models import Iteration, PreferencePair, Review, utc_now
+from storage.models import Iteration, utc_now
+from storage.pair_models import PreferencePair, Review
 from storage.pair_queue import PairFilter, matching_ids
 
 STATES = {"keep": "kept", "veto": "vetoed", "flip": "flipped", "skip": "skipped"}  # by action

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, func, select
 
-from storage.models import Iteration, PreferencePair, Sample
+from storage.models import Iteration, Sample
+from storage.pair_models import PreferencePair
 from storage.queries import HARNESS_ERROR, iterations, phase_seconds
 
 

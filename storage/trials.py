@@ -9,7 +9,8 @@ from sqlmodel import Session, col, select
 from storage import db, jobs
 from storage.jobs import RunStatus, derive_check_status
 from storage.lock import find_worker
-from storage.models import PairWarning, PreferencePair, Trial, utc_now
+from storage.models import utc_now
+from storage.pair_models import PairWarning, PreferencePair, Trial
 
 FLAKY = "flaky"  # the warning that a re-run can give
 

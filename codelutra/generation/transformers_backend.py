@@ -189,8 +189,10 @@ def draw_from_nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
     # A token belongs to it when those before it do not make up the mass, as in TopPLogitsWarper.
     is_in = cumulative - likeliest < top_p
     mass = cumulative.where(is_in, 0).amax(dim=-1, keepdim=True)
-    drawn = torch.rand_like(mass) * mass  # in [0, mass)
-    return tokens.gather(1, torch.searchsorted(cumulative, drawn, right=True))
+    drawn = torch.rand_like(mass) * mass  # in [0, mass), but for rounding
+    last = is_in.sum(dim=-1, keepdim=True) - 1
+    place = torch.searchsorted(cumulative, drawn, right=True).minimum(last)
+    return tokens.gather(1, place)
 
 
 def _load_dtype(config: TransformersBackend, device: str) -> torch.dtype:

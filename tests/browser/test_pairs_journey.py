@@ -119,6 +119,17 @@ def test_twenty_pairs_are_judged_by_keyboard_alone(running_app, page, run_id):
     assert width <= page.viewport_size["width"]
 
 
+def test_a_key_pressed_twice_decides_once(running_app, page, run_id):
+    open_pairs(page, running_app, run_id)
+    before = number(page)
+    key = "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'k'}))"
+    page.evaluate(f"for (const _ of [1, 2, 3]) {key}")
+    expect(page.locator(f"[data-pair='{before}']")).to_have_count(0)
+    expect(page.locator("[data-progress]")).to_contain_text("1 decided, 31 undecided")
+    decide(page, "s")  # what was pressed in vain is not kept for later
+    assert states(run_id) == {"kept": 1, "skipped": 1, "pending": 30}
+
+
 def test_keys_rest_while_somebody_types_and_can_be_changed(running_app, page, run_id):
     open_pairs(page, running_app, run_id)
     before = number(page)

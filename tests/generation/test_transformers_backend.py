@@ -59,6 +59,16 @@ def test_tokens_are_drawn_as_often_as_the_nucleus_says(spread: float) -> None:
     assert chi2 < len(expected) + 4 * (2 * len(expected)) ** 0.5
 
 
+@pytest.mark.parametrize("top_p", [0.5, 1.0])
+def test_a_draw_that_rounds_up_stays_within_the_nucleus(
+    monkeypatch: pytest.MonkeyPatch, top_p: float
+) -> None:
+    """One random number in some ten millions does, and a run draws more."""
+    monkeypatch.setattr(torch, "rand_like", torch.ones_like)
+    probs = torch.tensor([[0.1, 0.6, 0.3]])
+    assert draw_from_nucleus(probs, top_p).tolist() == [[1 if top_p == 0.5 else 0]]
+
+
 def test_a_cache_with_room_is_read_as_one_without(starter: TransformersGenerator) -> None:
     """Rows of unequal length, steps over the end of a block, rows that leave."""
     torch.manual_seed(0)

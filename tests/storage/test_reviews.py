@@ -6,7 +6,7 @@ import pytest
 
 from storage import db, pair_queue, pairs, reviews
 from storage.db import StorageError
-from storage.models import PreferencePair, Trial
+from storage.pair_models import PreferencePair, Trial
 from storage.pair_queue import PairFilter
 from storage.reviews import Conflict, Decision
 from tests.storage.pair_rows import add_pairs
