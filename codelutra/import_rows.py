@@ -1,6 +1,5 @@
 """Pairs of a file join a run in the database: what the worker and the command line do of it."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 from sqlmodel import Session
 
 from codelutra.config import RefineConfig, home
+from codelutra.errand_watch import Reporter, Stopper
 from codelutra.errors import CodeLutraError
 from codelutra.grading import never
 from codelutra.pair_import import CheckedPair, Report, RunTasks, check_pairs, tasks_of_run
@@ -24,8 +24,6 @@ from codelutra.token_counts import token_counter
 from storage import db, jobs, pair_files, pair_imports, queries
 
 SOURCE = "imported"
-REPORT_S = 0.5
-STOP_POLL_S = 0.4
 COMPARED = 20  # pairs of a task that new ones are compared with, to find near duplicates
 
 
@@ -111,41 +109,18 @@ def run_import(import_id: int) -> None:
     if not path.is_file():
         raise CodeLutraError(f"the upload of {wish.name} is gone: give the file once more")
 
+    def report(done: int, total: int) -> None:
+        with db.open_session() as session:
+            pair_imports.set_done(session, import_id=import_id, done=done, total=total)
+
     def finish(session: Session, result: ImportResult) -> None:
         pair_imports.finish(session, import_id=import_id, result=asdict(result))
 
     import_into(
-        wish.run_id, path, skip_bad=wish.skip_bad, report=_Reporter(import_id),
-        should_stop=_Stopper(import_id), end=finish,
+        wish.run_id, path, skip_bad=wish.skip_bad, report=Reporter(report),
+        should_stop=Stopper(pair_imports.workflow_of(import_id)), end=finish,
     )  # fmt: skip
     path.unlink(missing_ok=True)
-
-
-class _Reporter:
-    """Writes how far it is, now and then."""
-
-    def __init__(self, import_id: int) -> None:
-        self._import_id, self._at = import_id, 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._at < REPORT_S and 0 < done < total:
-            return
-        with db.open_session() as session:
-            pair_imports.set_done(session, import_id=self._import_id, done=done, total=total)
-        self._at = time.monotonic()
-
-
-class _Stopper:
-    """Asks the queue, now and then, whether it was stopped."""
-
-    def __init__(self, import_id: int) -> None:
-        self._workflow, self._at, self._stopped = pair_imports.workflow_of(import_id), 0.0, False
-
-    def __call__(self) -> bool:
-        if not self._stopped and time.monotonic() - self._at >= STOP_POLL_S:
-            self._stopped = jobs.is_stopped(self._workflow)
-            self._at = time.monotonic()
-        return self._stopped
 
 
 def _known(run_id: int) -> Iterator[PreferencePair]:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from dbos import EnqueueOptions
 from sqlmodel import Session, col, select
 
-from storage import db, jobs
+from storage import db, errands, jobs
 from storage.db import StorageError
-from storage.jobs import RunStatus, derive_check_status
-from storage.lock import find_worker
+from storage.jobs import RunStatus
 from storage.models import TaskCheck, utc_now
 
 
@@ -22,14 +20,10 @@ def submit(*, tasks: str, total: int) -> int:
         session.add(check)
         session.flush()
         assert check.id is not None
-        options: EnqueueOptions = {
-            "workflow_name": jobs.CHECK_WORKFLOW,
-            "queue_name": jobs.CHECK_QUEUE,
-            "workflow_id": workflow_of(check.id),
-            "workflow_id_reuse_policy": "reject",
-            "app_version": jobs.VERSION,
-        }
-        jobs.client().enqueue_in_transaction(session, options, check.id)
+        errands.enqueue(
+            session, workflow=jobs.CHECK_WORKFLOW, queue=jobs.CHECK_QUEUE,
+            workflow_id=workflow_of(check.id), row_id=check.id,
+        )  # fmt: skip
         return check.id
 
 
@@ -55,19 +49,13 @@ def newest_findings(session: Session, *, tasks: str) -> TaskCheck | None:
 
 def status(check: TaskCheck) -> RunStatus:
     assert check.id is not None
-    worker = find_worker(db.current().home)  # first: what it does can then only have ended
-    found = jobs.client().list_workflows(
-        workflow_ids=[workflow_of(check.id)], load_input=False, load_output=False
-    )
-    return derive_check_status(found[0] if found else None, worker)
+    return errands.status(workflow_of(check.id))
 
 
 def error(check: TaskCheck) -> str:
     """Why it failed, in one line."""
     assert check.id is not None
-    found = jobs.client().list_workflows(workflow_ids=[workflow_of(check.id)], load_input=False)
-    lines = str(found[0].error if found else "").strip().splitlines()
-    return lines[0] if lines else "the job queue does not know why"
+    return errands.error(workflow_of(check.id))
 
 
 def get_check(session: Session, *, check_id: int) -> TaskCheck:

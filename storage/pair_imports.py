@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dbos import EnqueueOptions
 from sqlmodel import Session, col, func, select
 
-from storage import db, jobs, recording
+from storage import errands, jobs, recording
 from storage.db import StorageError
-from storage.jobs import RunStatus, derive_check_status
-from storage.lock import find_worker
+from storage.jobs import RunStatus
 from storage.models import Adapter, Iteration, Run, utc_now
 from storage.pair_models import PairImport
 
@@ -19,14 +17,10 @@ def submit(session: Session, wish: PairImport) -> int:
     session.add(wish)
     session.flush()
     assert wish.id is not None
-    options: EnqueueOptions = {
-        "workflow_name": jobs.IMPORT_WORKFLOW,
-        "queue_name": jobs.IMPORT_QUEUE,
-        "workflow_id": workflow_of(wish.id),
-        "workflow_id_reuse_policy": "reject",
-        "app_version": jobs.VERSION,
-    }
-    jobs.client().enqueue_in_transaction(session, options, wish.id)
+    errands.enqueue(
+        session, workflow=jobs.IMPORT_WORKFLOW, queue=jobs.IMPORT_QUEUE,
+        workflow_id=workflow_of(wish.id), row_id=wish.id,
+    )  # fmt: skip
     return wish.id
 
 
@@ -43,19 +37,13 @@ def status(wish: PairImport) -> RunStatus:
     assert wish.id is not None
     if wish.finished_at:
         return RunStatus.COMPLETED
-    worker = find_worker(db.current().home)  # first: what it does can then only have ended
-    found = jobs.client().list_workflows(
-        workflow_ids=[workflow_of(wish.id)], load_input=False, load_output=False
-    )
-    return derive_check_status(found[0] if found else None, worker)
+    return errands.status(workflow_of(wish.id))
 
 
 def error(wish: PairImport) -> str:
     """Why it failed, in one line."""
     assert wish.id is not None
-    found = jobs.client().list_workflows(workflow_ids=[workflow_of(wish.id)], load_input=False)
-    lines = str(found[0].error if found else "").strip().splitlines()
-    return lines[0] if lines else "the job queue does not know why"
+    return errands.error(workflow_of(wish.id))
 
 
 def set_done(session: Session, *, import_id: int, done: int, total: int) -> None:

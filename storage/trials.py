@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dbos import EnqueueOptions
 from sqlmodel import Session, col, select
 
-from storage import db, jobs
-from storage.jobs import RunStatus, derive_check_status
-from storage.lock import find_worker
+from storage import errands, jobs
+from storage.jobs import RunStatus
 from storage.models import utc_now
 from storage.pair_models import PairWarning, PreferencePair, Trial
 
@@ -20,14 +18,10 @@ def submit(session: Session, trial: Trial) -> int:
     session.add(trial)
     session.flush()
     assert trial.id is not None
-    options: EnqueueOptions = {
-        "workflow_name": jobs.TRIAL_WORKFLOW,
-        "queue_name": jobs.TRIAL_QUEUE,
-        "workflow_id": workflow_of(trial.id),
-        "workflow_id_reuse_policy": "reject",
-        "app_version": jobs.VERSION,
-    }
-    jobs.client().enqueue_in_transaction(session, options, trial.id)
+    errands.enqueue(
+        session, workflow=jobs.TRIAL_WORKFLOW, queue=jobs.TRIAL_QUEUE,
+        workflow_id=workflow_of(trial.id), row_id=trial.id,
+    )  # fmt: skip
     return trial.id
 
 
@@ -45,11 +39,7 @@ def status(trial: Trial) -> RunStatus:
     assert trial.id is not None
     if trial.finished_at:
         return RunStatus.COMPLETED
-    worker = find_worker(db.current().home)  # first: what it does can then only have ended
-    found = jobs.client().list_workflows(
-        workflow_ids=[workflow_of(trial.id)], load_input=False, load_output=False
-    )
-    return derive_check_status(found[0] if found else None, worker)
+    return errands.status(workflow_of(trial.id))
 
 
 def finish(

@@ -1,0 +1,35 @@
+"""What the worker does beside its runs, each a workflow of its own: checks, trials, imports."""
+
+from dbos import EnqueueOptions
+from sqlmodel import Session
+
+from storage import db, jobs
+from storage.jobs import RunStatus, derive_check_status
+from storage.lock import find_worker
+
+
+def enqueue(session: Session, *, workflow: str, queue: str, workflow_id: str, row_id: int) -> None:
+    """In the session's transaction: the row and its workflow, both or neither."""
+    options: EnqueueOptions = {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "workflow_id": workflow_id,
+        "workflow_id_reuse_policy": "reject",
+        "app_version": jobs.VERSION,
+    }
+    jobs.client().enqueue_in_transaction(session, options, row_id)
+
+
+def status(workflow_id: str) -> RunStatus:
+    worker = find_worker(db.current().home)  # first: what it does can then only have ended
+    found = jobs.client().list_workflows(
+        workflow_ids=[workflow_id], load_input=False, load_output=False
+    )
+    return derive_check_status(found[0] if found else None, worker)
+
+
+def error(workflow_id: str) -> str:
+    """Why it failed, in one line."""
+    found = jobs.client().list_workflows(workflow_ids=[workflow_id], load_input=False)
+    lines = str(found[0].error if found else "").strip().splitlines()
+    return lines[0] if lines else "the job queue does not know why"
