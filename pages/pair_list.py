@@ -7,7 +7,7 @@ from pages.pair_html import SOURCES, STATE_WORDS
 from pages.pair_look import Shown
 from pages.programs import verdict
 from storage.models import Iteration
-from storage.pair_queue import COUNTED, Row
+from storage.pair_queue import COUNTED, FOUND, Row
 
 NAMES = ("Pair", "State", "Rejected is", "Task", "Look twice", "Iteration")
 
@@ -42,7 +42,8 @@ def where(shown: Shown) -> str:
     """How many the filter shows, and which page of them this is."""
     number = bounded(shown.counted)
     page = f", page {len(shown.look.pages) + 1}" if shown.has_more or shown.look.pages else ""
-    return f'<p class="faint" data-found="{shown.counted}">{number} like this{page}</p>'
+    among = f" among the newest {count(FOUND)} with these words" if shown.is_cut else ""
+    return f'<p class="faint" data-found="{shown.counted}">{number} like this{among}{page}</p>'
 
 
 def bounded(number: int) -> str:

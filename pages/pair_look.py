@@ -60,6 +60,7 @@ class Shown:
     has_more: bool = False
     evidence: Evidence | None = None
     counted: int = 0  # that the filter shows, up to COUNTED + 1
+    is_cut: bool = False  # the words are in more pairs than were looked through
     pending: int = 0
     decided: int = 0
     iterations: tuple[Iteration, ...] = ()
@@ -136,6 +137,7 @@ def load(session: Session, look: Look) -> Shown:
         has_more=len(rows) > pair_queue.PAGE,
         evidence=pairs.evidence(session, pair_id=look.pair_id) if look.pair_id else None,
         counted=pair_queue.count(session, look.filter),
+        is_cut=pair_queue.is_cut(session, look.filter),
         pending=pair_queue.count(session, PairFilter(look.filter.run_id, state="pending")),
         decided=sum(decided),
         iterations=tuple(queries.iterations(session, run_id=look.filter.run_id)),

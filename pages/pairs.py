@@ -272,7 +272,7 @@ def _filters() -> list[Any]:
         choice("Where from", every, "source"),
         choice("Reviewer", every, "reviewer"),
         gr.Textbox(label="Task", placeholder="its id", max_lines=1, elem_id="by-task"),
-        gr.Textbox(label="Words", placeholder="in a program or the task's id", max_lines=1,
+        gr.Textbox(label="Words", placeholder="whole, or begun: minu*", max_lines=1,
                    elem_id="by-words"),
         choice("Order", ORDERS, "order", "doubt"),
     ]  # fmt: skip

@@ -14,11 +14,11 @@ from sqlmodel import Session, col, func, select
 
 from storage.models import Iteration, utc_now
 from storage.pair_models import PairWarning, PreferencePair
-from storage.words import marks, split
+from storage.words import asked_for, marks
 
 PAGE = 15
-COUNTED = 1_000  # more than so many are "more than"
-FOUND = 2_000  # the newest pairs with the words that are looked through
+COUNTED = 1_000  # pairs; more than so many are "more than"
+FOUND = 500  # the newest pairs with the words that are looked through: see is_cut
 HELD_S = 120.0  # a pair that somebody opened and left is free again after this
 
 Order = Literal["newest", "doubt", "random"]
@@ -128,6 +128,12 @@ def count(session: Session, wanted: PairFilter, *, at_most: int | None = COUNTED
     return session.exec(select(func.count()).select_from(query.subquery())).one()
 
 
+def is_cut(session: Session, wanted: PairFilter) -> bool:
+    """Whether more than FOUND pairs have the words, so that older ones are not looked through."""
+    words = asked_for(wanted.words)
+    return bool(words) and len(_newest_with(session, [*_marks(wanted), *words])) > FOUND
+
+
 def matching_ids(session: Session, wanted: PairFilter) -> Any:
     """A query of the ids of all pairs that a filter shows, for a change to all of them."""
     return _matching(session, select(PreferencePair.id), wanted, is_whole=True)
@@ -173,9 +179,9 @@ def _matching(
             PairWarning.run_id == wanted.run_id, PairWarning.kind == wanted.warning
         )
         query = query.where(col(PreferencePair.id).in_(warned))
-    if words := split(wanted.words):
-        mine = marks(wanted.run_id, wanted.rejected_verdict or None)
-        found = _with_words(session, mine, words, None if is_whole else FOUND)
+    if words := asked_for(wanted.words):
+        words = [*_marks(wanted), *words]
+        found = _with_words(session, words) if is_whole else _newest_with(session, words)[:FOUND]
         query = query.where(col(PreferencePair.id).in_(found))
     if after:
         assert after.order == wanted.order
@@ -183,26 +189,40 @@ def _matching(
     return query
 
 
-def _with_words(
-    session: Session, whole: Sequence[str], begun: Sequence[str], at_most: int | None
-) -> Any:
-    """Ids of the newest pairs that have all `whole` words, and words that begin like `begun`."""
+def _marks(wanted: PairFilter) -> list[str]:
+    return marks(wanted.run_id, wanted.rejected_verdict or None)
+
+
+def _newest_with(session: Session, words: Sequence[str]) -> list[int]:
+    """The FOUND newest pairs that have the words, and one more; read once a session."""
+    known: dict[tuple[str, ...], list[int]] = session.info.setdefault("pairs with words", {})
+    if tuple(words) not in known:
+        found = session.exec(_with_words(session, words, FOUND + 1)).all()
+        known[tuple(words)] = list(found)
+    return known[tuple(words)]
+
+
+def _with_words(session: Session, words: Sequence[str], at_most: int | None = None) -> Any:
+    """Ids of the newest pairs that have all the words; one with a star may go on.
+
+    SQLite reads all places of a word with a star, but only as many as asked for of others.
+    """
     limit = "" if at_most is None else f" LIMIT {at_most}"
     if session.connection().dialect.name == "sqlite":
         query = (
             "SELECT rowid AS pair_id FROM pairwords WHERE words MATCH :terms "
             f"ORDER BY rowid DESC{limit}"
         )
-        terms = [f'"{word}"' for word in whole] + [f'"{word}"*' for word in begun]
-        match = " AND ".join(terms)
+        match = " AND ".join(f'"{word.rstrip("*")}"{"*" * word.endswith("*")}' for word in words)
     else:
         query = (
             "SELECT id AS pair_id FROM preferencepair WHERE "
             "array_to_tsvector(string_to_array(words, ' ')) @@ CAST(:terms AS tsquery) "
             f"ORDER BY id DESC{limit}"
         )
-        terms = [f"'{word}'" for word in whole] + [f"'{word}':*" for word in begun]
-        match = " & ".join(terms)
+        match = " & ".join(
+            f"'{word.rstrip('*')}'{':*' if word.endswith('*') else ''}" for word in words
+        )
     found = text(query).bindparams(bindparam("terms", match)).columns(column("pair_id"))
     return select(found.subquery().c.pair_id)
 

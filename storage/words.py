@@ -5,7 +5,7 @@ import re
 MAX_WORD = 64  # characters; PostgreSQL takes no word of 2 kB
 MAX_WORDS = 2_000  # of a pair
 MAX_TEXT = 100_000  # characters read of one program
-WORD = re.compile(r"\w+")
+WORD, ASKED = re.compile(r"\w+"), re.compile(r"\w+\*?")
 
 
 def words_of(*texts: str, run_id: int, verdict: str | None) -> str:
@@ -17,6 +17,11 @@ def words_of(*texts: str, run_id: int, verdict: str | None) -> str:
 def marks(run_id: int, verdict: str | None) -> list[str]:
     """Looked for beside a person's words, so that only pairs that may be shown are found."""
     return [f"_run_{run_id}_", *([f"_is_{verdict}_"] if verdict else [])]
+
+
+def asked_for(text: str) -> list[str]:
+    """What a person looks for: words, and with a star behind them what begins so (`minu*`)."""
+    return [word[: MAX_WORD + 1] for word in ASKED.findall(text.lower())]
 
 
 def split(text: str) -> list[str]:

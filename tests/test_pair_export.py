@@ -118,7 +118,7 @@ def test_vetoes_flips_and_edits_are_heeded(dashboard: Run, tmp_path: Path) -> No
 
 def test_an_edited_program_is_exported_with_its_own_verdict(dashboard: Run, tmp_path: Path) -> None:
     from storage import db, queries, reviews
-    from storage.models import Trial
+    from storage.pair_models import Trial
 
     with db.open_session() as session:
         iteration = queries.get_iteration(session, run_id=int(dashboard.name), number=1)

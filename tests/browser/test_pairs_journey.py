@@ -151,7 +151,7 @@ def test_keys_rest_while_somebody_types_and_can_be_changed(running_app, page, ru
 
 
 def test_an_edited_program_is_taken_only_if_it_is_correct(running_app, page, run_id):
-    open_pairs(page, running_app, run_id, "&words=selec")
+    open_pairs(page, running_app, run_id, "&words=selec*")
     before = get(number(page))
     page.keyboard.press("e")
     area = page.locator("[data-edit=chosen]")

@@ -18,8 +18,8 @@ from codelutra.training import phase as training_phase
 from storage import db, jobs, pair_imports, queries, reviews
 from storage.db import StorageError
 from storage.jobs import RunStatus
-from storage.models import PreferencePair as Row
 from storage.pair_models import PairImport
+from storage.pair_models import PreferencePair as Row
 from tests.lab import Lab, database, lab, wait_for
 from tests.pair_files import PROMPT, good, write_rows, write_set
 from tests.test_cli import fails

@@ -66,7 +66,8 @@ def test_the_next_pair_and_back_again(run_id: int) -> None:
         ({"iteration": 2}, 0),
         ({"words": "good_1"}, 3),
         ({"words": "GOOD_1 bad_2"}, 1),
-        ({"words": "goo fro"}, 9),  # words that begin so
+        ({"words": "goo* fro*"}, 9),  # words that begin so
+        ({"words": "goo from"}, 0),
         ({"words": "ood"}, 0),
         ({"words": "bad_1", "rejected_verdict": "syntax_error"}, 3),
         ({"words": "bad_1", "rejected_verdict": "timeout"}, 0),

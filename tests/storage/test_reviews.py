@@ -179,6 +179,8 @@ def test_a_bulk_action_takes_words_and_orders_without_a_limit(
     wanted = PairFilter(run_id, words="select", order="random")
     with db.open_session() as session:
         assert len(pair_queue.page(session, wanted)) == 2
+        assert pair_queue.is_cut(session, wanted)
+        assert not pair_queue.is_cut(session, PairFilter(run_id, words="good_1 bad_0"))
         assert pair_queue.count(session, wanted, at_most=None) == 9
         _, number = reviews.decide_all(session, wanted=wanted, decision=Decision("keep", "ann"))
     assert number == 9
