@@ -93,11 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper.start()
     blocks = shell.build()
     launch(blocks, options.host, options.port)
-    print(
-        f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
-        flush=True,
-    )
     try:
+        print(
+            f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
+            flush=True,
+        )
         threading.Event().wait()
     except KeyboardInterrupt:
         keeper.stop()
