@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import gradio as gr
-
 from codelutra.reviews import VetoReason
 from codelutra.tasks.quarantine import quarantine
-from pages.format import count, text
+from pages.format import count
 from pages.pair_look import Look, Who, step
 from storage import db, jobs, pairs, queries, reviews, trials
 from storage.db import StorageError
@@ -21,27 +19,29 @@ EDIT_RUNS = 2  # of an edited program: one that is chance is not taken
 MAX_NAME, MAX_NOTE = 60, 500  # characters
 
 
-def act(look: Look, asked: Mapping[str, Any]) -> Look:
-    """Do what was asked, and say where the visitor looks next. Raises StorageError."""
+def act(look: Look, asked: Mapping[str, Any]) -> tuple[Look, str]:
+    """Do what was asked: (where the visitor looks next, what there is to say, as text).
+
+    Raises StorageError.
+    """
     do, who = str(asked.get("do")), look.who
     if seen := asked.get("pair"):  # what the person saw, not what is shown meanwhile
         look = replace(look, pair_id=int(seen))
     match do:
         case "open":
-            return look
+            return look, ""
         case "next" | "back":
             return _step(look, back=do == "back")
         case "all":
-            return Look(PairFilter(look.filter.run_id), who=who)
+            return Look(PairFilter(look.filter.run_id), who=who), ""
         case "resume":
             jobs.resume(look.filter.run_id)
-            gr.Info("The training begins: what you decide now counts for later iterations.")
-            return look
+            return look, "The training begins: what you decide now counts for later iterations."
         case "undo":
             return _undo(look)
         case "rerun":
             _rerun(int(asked["pair"]), who)
-            return look
+            return look, ""
         case "try":
             _try(
                 int(asked["pair"]),
@@ -50,7 +50,7 @@ def act(look: Look, asked: Mapping[str, Any]) -> Look:
                 str(asked["text"]),
                 who,
             )
-            return look
+            return look, ""
         case "quarantine":
             return _quarantine(look, int(asked["pair"]))
     reason, note = str(asked.get("reason") or ""), str(asked.get("note") or "")
@@ -77,29 +77,29 @@ def decision_of(action: str, name: str, reason: str = "", note: str = "") -> Dec
     return Decision(action, name[:MAX_NAME].strip() or "desk", reason, note[:MAX_NOTE].strip())
 
 
-def _step(look: Look, *, back: bool = False) -> Look:
+def _step(look: Look, *, back: bool = False) -> tuple[Look, str]:
     with db.open_session() as session:
         found = step(session, look, back=back)
-    if found.pair_id == look.pair_id:
-        gr.Info("There is no pair before this one." if back else "This was the last pair.")
-    return found
+    if found.pair_id != look.pair_id:
+        return found, ""
+    return found, "There is no pair before this one." if back else "This was the last pair."
 
 
-def _undo(look: Look) -> Look:
+def _undo(look: Look) -> tuple[Look, str]:
     """Back to the pair that is as it was."""
     with db.open_session() as session:
         done = reviews.undo(session, run_id=look.filter.run_id, reviewer=look.who.name)
     if done is None:
-        gr.Info(f"{text(look.who.name)} has nothing to undo in this run.")
-        return look
+        return look, f"{look.who.name} has nothing to undo in this run."
+    said = []
+    if done.num_restored > 1:
+        said.append(f"The {done.action} of {count(done.num_restored)} pairs is undone.")
     if done.num_changed_since:
-        gr.Warning(
+        said.append(
             f"{count(done.num_changed_since)} of these pairs stay as they are: somebody has "
             "changed them since."
         )
-    if done.num_restored > 1:
-        gr.Info(f"The {text(done.action)} of {count(done.num_restored)} pairs is undone.")
-    return replace(look, pair_id=done.pair_id or look.pair_id)
+    return replace(look, pair_id=done.pair_id or look.pair_id), " ".join(said)
 
 
 def _rerun(pair_id: int, who: Who) -> None:
@@ -132,7 +132,7 @@ def _try(pair_id: int, version: int, side: str, program: str, who: Who) -> None:
         )  # fmt: skip
 
 
-def _quarantine(look: Look, pair_id: int) -> Look:
+def _quarantine(look: Look, pair_id: int) -> tuple[Look, str]:
     """New runs leave the task out, and this run's pairs of it are vetoed: undo takes that back."""
     with db.open_session() as session:
         pair, tasks = _pair_and_tasks(session, pair_id)
@@ -140,11 +140,11 @@ def _quarantine(look: Look, pair_id: int) -> Look:
         wanted = PairFilter(pair.run_id, task_id=pair.task_id)
         decision = decision_of("veto", look.who.name, VetoReason.OTHER, "its task is quarantined")
         _, number = reviews.decide_all(session, wanted=wanted, decision=decision)
-    gr.Info(
-        f"{text(pair.task_id)} is in quarantine: pairs and new runs leave it out (the Tasks tab "
+    look, _ = _step(look)
+    return look, (
+        f"{pair.task_id} is in quarantine: pairs and new runs leave it out (the Tasks tab "
         f"releases it). {count(number)} pairs of this run are vetoed."
     )
-    return _step(look)
 
 
 def _pair_and_tasks(session: Any, pair_id: int) -> tuple[PreferencePair, str]:

@@ -37,7 +37,6 @@ const seen = () => {
   const { pair, version } = focus()?.dataset ?? {};
   return { pair: pair ? Number(pair) : null, version: version ? Number(version) : null };
 };
-const isSame = (one, other) => one.pair === other.pair && one.version === other.version;
 
 const send = (what, more = {}) => {
   waiting.push({ do: what, ...seen(), ...more }); // of what is seen now, not when it is sent
@@ -51,8 +50,9 @@ const proceed = () => {
   if (!waiting.length && isSeen() && now - askedAt >= TICK_MS) waiting.push({ do: "tick", ...seen() });
   if (!waiting.length) return;
   const wish = waiting.shift();
-  // A key that was pressed twice was meant for the pair that has gone.
-  if (DECISIONS.includes(wish.do) && !isSame(wish, seen())) return;
+  // A key that was pressed twice was meant for the pair that has gone. Where only the version is
+  // another, somebody was quicker: the server says so.
+  if (DECISIONS.includes(wish.do) && wish.pair !== seen().pair) return;
   asked = ++turn;
   askedAt = now;
   trigger("select", { ...wish, turn, token, who: nameInput()?.value ?? "" });

@@ -143,7 +143,10 @@ def _pickers(shown: Shown) -> list[Any]:
 
 
 def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
-    """What a button or key of the focus view does; then the tab as it is, and who asked."""
+    """What a button or key of the focus view does; then the tab as it is, and who asked.
+
+    Gradio shows its own messages of queued events alone, so what there is to say is an output.
+    """
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
     who = Who(name[: pair_acts.MAX_NAME] or NOBODY.name, token) if token else look.who
     look, answered = replace(look, who=who), [who, _turn(asked)]
@@ -151,16 +154,19 @@ def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
         _hold(look.pair_id, who)
         *parts, first, version = show(look, seen)
         # A person may have changed the filter meanwhile: only a first look is kept.
-        return [*parts, gr.skip() if look.filter.run_id else first, version, *answered]
+        return [*parts, gr.skip() if look.filter.run_id else first, version, *answered, gr.skip()]
+    said = ""
     try:
-        look = pair_acts.act(look, asked)
+        look, message = pair_acts.act(look, asked)
+        if message:
+            said = f'<div class="note good">{text(message)}</div>'
     except (StorageError, CodeLutraError) as error:
-        gr.Warning(text(error))
+        said = f'<div class="note warn">{text(error)}</div>'
     with db.open_session() as session:
         look = load(session, look).look
     _hold(look.pair_id, who)
     *parts, _, version = show(look, seen)
-    return [*parts, look, version, *answered]
+    return [*parts, look, version, *answered, f'<div role="status">{said}</div>']
 
 
 def _turn(asked: Mapping[str, Any]) -> str:
@@ -185,6 +191,7 @@ def render() -> PairsTab:
     look, version = gr.State(Look(PairFilter(0, **START))), gr.State(None)  # type: ignore[arg-type]
     with gr.Row(equal_height=False, elem_id="pairs-row"):
         with gr.Column(scale=9, min_width=320, elem_id="pair-column"):
+            said = gr.HTML("", elem_id="pair-said")
             focus = gr.HTML(pair_html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="pair-focus")
             effects = gr.HTML("", elem_id="pair-effects")
             echo = gr.HTML("", elem_id="pair-turn")  # the turn that was answered
@@ -232,7 +239,7 @@ def render() -> PairsTab:
             rows = load(session, now).rows
         return show(turn(now, rows, back=is_back))
 
-    mine = [*outputs, who, echo]
+    mine = [*outputs, who, echo, said]
     focus.select(on_event, [look, who, version], mine, trigger_mode="multiple", **quiet)
     table.select(on_event, [look, who, version], mine, **quiet)
     picker.input(on_run, [picker, look], outputs, **quiet)

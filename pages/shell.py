@@ -100,6 +100,7 @@ def build() -> gr.Blocks:
                 task_view = tasks.render()
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        speaking = {**quiet, "concurrency_limit": None}  # queued: messages are shown of no others
         quiet["queue"] = False  # quick reads: they need not wait for their turn
         timers: list[Component] = [run_timer, trend_view.timer, pair_view.timer, task_view.timer]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
@@ -159,7 +160,7 @@ def build() -> gr.Blocks:
             foot,
             seen,
         ]
-        read = blocks.load(open_address, None, opened, **quiet)
+        read = blocks.load(open_address, None, opened, **speaking)
         read.then(None, run_picker, js="run => window.codelutra.follow(run)")
         refine_tab.select(open_refine, trend_view.picker, [*timers, *run_outputs], **quiet)
         trends_tab.select(

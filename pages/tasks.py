@@ -213,6 +213,7 @@ def render() -> TasksTab:
                           shown, detail, away, version]  # fmt: skip
     inputs: set[Any] = {picker, *filters, page, shown, version}
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    speaking = {**quiet, "concurrency_limit": None}  # Gradio shows messages of queued events alone
     quiet["queue"] = False
 
     def look_of(values: dict[Component, Any], **changes: Any) -> Look:
@@ -251,7 +252,7 @@ def render() -> TasksTab:
     health.select(click, inputs, outputs, **quiet)
     for button, action in ((check, start_check), (cancel, cancel_check), (away, put_away)):
         button.click(
-            lambda values, action=action: act(look_of(values), action), inputs, outputs, **quiet
+            lambda values, action=action: act(look_of(values), action), inputs, outputs, **speaking
         )
 
     def show_imported(values: dict[Component, Any]) -> list[Any]:

@@ -84,6 +84,15 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield app
 
 
+@pytest.fixture(scope="module")
+def module_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A running one for a file whose tests make a run of their own, each in the same home."""
+    folder = tmp_path_factory.mktemp("module")
+    with _app(folder / "home", folder / "app.log") as app:
+        app.start()
+        yield app
+
+
 @contextlib.contextmanager
 def _app(home: Path, log: Path) -> Iterator[App]:
     """Not started; ended at the end, with its worker."""

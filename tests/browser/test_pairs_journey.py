@@ -32,9 +32,10 @@ def page(browser, request):
 
 
 @pytest.fixture
-def run_id(home):
+def run_id(module_app, monkeypatch):
     """A run whose first iteration has pairs of starter tasks: the gold, and four wrong programs."""
-    jobs.prepare(home)
+    monkeypatch.setenv("CODELUTRA_HOME", str(module_app.home))
+    jobs.prepare(module_app.home)
     tasks = [task for task in load_tasks("starter") if task.kind == "sql"][:NUM_TASKS]
     with db.open_session() as session:
         config = RefineConfig.for_model("starter").model_dump(mode="json")
@@ -92,8 +93,8 @@ def open_pairs(page, app, run_id, more=""):
     expect(shown(page)).to_be_visible()
 
 
-def test_twenty_pairs_are_judged_by_keyboard_alone(running_app, page, run_id):
-    open_pairs(page, running_app, run_id)
+def test_twenty_pairs_are_judged_by_keyboard_alone(module_app, page, run_id):
+    open_pairs(page, module_app, run_id)
     expect(page.locator("[data-progress]")).to_contain_text("32 undecided")
     decided = [decide(page, "k") for _ in range(8)]
     decided += [decide(page, str(1 + place % 6)) for place in range(6)]
@@ -119,8 +120,8 @@ def test_twenty_pairs_are_judged_by_keyboard_alone(running_app, page, run_id):
     assert width <= page.viewport_size["width"]
 
 
-def test_a_key_pressed_twice_decides_once(running_app, page, run_id):
-    open_pairs(page, running_app, run_id)
+def test_a_key_pressed_twice_decides_once(module_app, page, run_id):
+    open_pairs(page, module_app, run_id)
     before = number(page)
     key = "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'k'}))"
     page.evaluate(f"for (const _ of [1, 2, 3]) {key}")
@@ -130,8 +131,8 @@ def test_a_key_pressed_twice_decides_once(running_app, page, run_id):
     assert states(run_id) == {"kept": 1, "skipped": 1, "pending": 30}
 
 
-def test_keys_rest_while_somebody_types_and_can_be_changed(running_app, page, run_id):
-    open_pairs(page, running_app, run_id)
+def test_keys_rest_while_somebody_types_and_can_be_changed(module_app, page, run_id):
+    open_pairs(page, module_app, run_id)
     before = number(page)
     name = page.locator("#reviewer input, #reviewer textarea")
     name.fill("")
@@ -150,8 +151,8 @@ def test_keys_rest_while_somebody_types_and_can_be_changed(running_app, page, ru
     expect(name).to_have_value("kvfs")
 
 
-def test_an_edited_program_is_taken_only_if_it_is_correct(running_app, page, run_id):
-    open_pairs(page, running_app, run_id, "&words=selec*")
+def test_an_edited_program_is_taken_only_if_it_is_correct(module_app, page, run_id):
+    open_pairs(page, module_app, run_id, "&words=selec*")
     before = get(number(page))
     page.keyboard.press("e")
     area = page.locator("[data-edit=chosen]")
@@ -176,8 +177,8 @@ def test_an_edited_program_is_taken_only_if_it_is_correct(running_app, page, run
     assert get(before.id).chosen == before.chosen
 
 
-def test_a_bulk_veto_of_a_filter_and_its_undo(running_app, page, run_id):
-    open_pairs(page, running_app, run_id, "&verdict=syntax_error")
+def test_a_bulk_veto_of_a_filter_and_its_undo(module_app, page, run_id):
+    open_pairs(page, module_app, run_id, "&verdict=syntax_error")
     expect(page.locator("[data-found='8']")).to_be_visible()
     expect(page).to_have_url(re.compile("verdict=syntax_error.*count=8|count=8.*verdict="))
     page.locator("#pair-bulk > button").click()
@@ -188,6 +189,8 @@ def test_a_bulk_veto_of_a_filter_and_its_undo(running_app, page, run_id):
     expect(page.locator("#bulk-message")).to_contain_text("8 pairs are vetoed now")
     expect(page.locator("#pair-focus [data-state=done]")).to_be_visible()
     assert states(run_id) == {"pending": 24, "vetoed": 8}
+    expect(page).to_have_url(re.compile("verdict=syntax_error.*count=0|count=0.*verdict="))
+    expect(page).not_to_have_url(re.compile("pair="))
     page.reload()
     expect(page.locator("#pair-focus [data-state=done]")).to_be_visible()
     page.keyboard.press("u")
@@ -195,14 +198,14 @@ def test_a_bulk_veto_of_a_filter_and_its_undo(running_app, page, run_id):
     assert states(run_id) == {"pending": 32}
 
 
-def test_two_people_see_each_other_and_lose_no_decision(running_app, browser, page, run_id):
-    open_pairs(page, running_app, run_id)
+def test_two_people_see_each_other_and_lose_no_decision(module_app, browser, page, run_id):
+    open_pairs(page, module_app, run_id)
     ann = page.locator("#reviewer input, #reviewer textarea")
     ann.fill("ann")
     decide_next = number(page)
     page.locator(f"[data-open='{decide_next}']").click()
     other = browser.new_context(viewport=page.viewport_size).new_page()
-    open_pairs(other, running_app, run_id, f"&pair={decide_next}")
+    open_pairs(other, module_app, run_id, f"&pair={decide_next}")
     other.locator("#reviewer input, #reviewer textarea").fill("bob")
     expect(other.locator("[data-held]")).to_contain_text("opened this pair")
     other.locator("[data-do=keep]").click()
@@ -221,10 +224,10 @@ def test_two_people_see_each_other_and_lose_no_decision(running_app, browser, pa
     other.context.close()
 
 
-def test_hostile_programs_are_text(running_app, page, run_id):
-    open_pairs(page, running_app, run_id)
-    first = min(pair_id for pair_id in range(1, 33) if get(pair_id))
-    page.goto(f"{running_app.url}?tab=pairs&pair={first}")
+def test_hostile_programs_are_text(module_app, page, run_id):
+    open_pairs(page, module_app, run_id)
+    first = number(page) - NUM_TASKS * A_TASK + 1
+    page.goto(f"{module_app.url}?tab=pairs&pair={first}")
     expect(page.locator(f"[data-pair='{first}']")).to_be_visible()
     side = page.locator("#pair-focus .side.rejected")
     expect(side).to_contain_text("<script>window.broken = 1</script>")
@@ -233,5 +236,7 @@ def test_hostile_programs_are_text(running_app, page, run_id):
     assert page.evaluate("window.broken") is None
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"]
-    decide(page, "v", "1")
+    page.keyboard.press("v")
+    page.keyboard.press("1")
+    expect(page.locator("[data-shown-state]")).to_have_text("vetoed")  # the last: it stays
     assert get(first).state == "vetoed"
