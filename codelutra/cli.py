@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_refine(commands: Any) -> None:
     refine = commands.add_parser("refine", help="sample, execute, pair, train, evaluate, repeat")
     _add_settings(refine)
+    refine.add_argument(
+        "--from", dest="bundle", type=Path, metavar="BUNDLE",
+        help="run again what `export bundle` took out; --tasks and --model say where they are here",
+    )  # fmt: skip
     refine.add_argument("--smoke", action="store_true", help="try every phase on one task first")
     _add_unsafe(refine)
     refine.add_argument("--out", type=Path, help="the run's folder (default: by its settings)")
@@ -145,18 +149,24 @@ def _refine(options: argparse.Namespace) -> int:
     from codelutra.cli_fit import print_smoke, warn
     from codelutra.loop import refine
     from codelutra.progress import ProgressBar
+    from codelutra.rerun import Rerun
     from codelutra.run_folder import RunFolder
     from codelutra.smoke import smoke_of
     from codelutra.summary import run_summary
     from codelutra.tasks import load_tasks, select_tasks
     from codelutra.tasks.quarantine import leave_out_quarantined
 
-    whole = leave_out_quarantined(config_from(options))
+    again = Rerun.of(options) if options.bundle else None
+    whole = again.config if again else leave_out_quarantined(config_from(options))
     config = smoke_of(whole) if options.smoke else whole
     tasks = select_tasks(load_tasks(config.tasks), config)
+    if again:
+        for note in again.differences(tasks):
+            print(f"note: {note}", file=sys.stderr)
     warn(config, tasks)
     with ProgressBar() as bar:
-        ledger = RunFolder(options.out or _default_folder(config), config, bar.report)
+        folder = options.out or (again.folder if again else _default_folder(config))
+        ledger = RunFolder(folder, config, bar.report)
         print(f"run folder: {ledger.folder}", file=sys.stderr)
         refine(ledger, tasks)
     summary = run_summary(ledger)
@@ -166,6 +176,8 @@ def _refine(options: argparse.Namespace) -> int:
         print_smoke(ledger, whole)
     else:
         _print_table(summary)
+    if again:
+        print("\n".join(again.comparison(ledger)))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The command `export adapter`: a run's adapter as a folder, or on the Hub, for others."""
+"""The commands `export adapter` and `export bundle`: what a run made, for others."""
 
 import argparse
 import json
@@ -15,6 +15,8 @@ from codelutra.errors import CodeLutraError
 from codelutra.ledger import Ledger
 from codelutra.run_folder import RunFolder
 
+RUN = "a run's folder, or its number on the dashboard"
+
 
 def add_commands(commands: Any) -> Any:
     """Returns what further kinds of export are added to."""
@@ -22,9 +24,7 @@ def add_commands(commands: Any) -> Any:
         required=True, metavar="WHAT"
     )
     adapter = export.add_parser("adapter", help="a PEFT folder, or a whole model, with its card")
-    adapter.add_argument(
-        "of_run", metavar="RUN", help="a run's folder, or its number on the dashboard"
-    )
+    adapter.add_argument("of_run", metavar="RUN", help=RUN)
     adapter.add_argument(
         "--iteration",
         default="promoted",
@@ -42,6 +42,12 @@ def add_commands(commands: Any) -> Any:
         "--public", action="store_true", help="make that repository public (default: private)"
     )
     adapter.set_defaults(run=_export_adapter)
+    bundle = export.add_parser(
+        "bundle", help="settings, versions, hashes and results of a run, to run it again"
+    )
+    bundle.add_argument("of_run", metavar="RUN", help=RUN)
+    bundle.add_argument("--out", type=Path, required=True, metavar="FILE", help="bundle.zip")
+    bundle.set_defaults(run=_export_bundle)
     return export
 
 
@@ -62,6 +68,17 @@ def _export_adapter(options: argparse.Namespace) -> int:
     print(f"{what}{', merged into its base,' if options.merge else ''} is in {out}")
     if options.push:
         print(f"pushed to {push(out, options.push, is_public=options.public)}")
+    return 0
+
+
+def _export_bundle(options: argparse.Namespace) -> int:
+    from codelutra.bundle import write_bundle
+
+    out = options.out.expanduser().absolute()
+    name = f"Run {options.of_run}" if options.of_run.isdecimal() else ""
+    with opened_run(options.of_run) as ledger:
+        write_bundle(ledger, out, name=name)
+    print(f"the bundle is in {out}: run it again with `refine --from {options.out}`")
     return 0
 
 

@@ -4,6 +4,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -167,6 +168,8 @@ class OpenAIBackend(Settings):
         for url in value:
             if not url.startswith(("http://", "https://")):
                 raise ValueError(f"{url!r} is no address such as http://127.0.0.1:8000/v1")
+            if "@" in urlsplit(url).netloc:  # settings are shown, stored and given away
+                raise ValueError("an address holds no password: set CODELUTRA_API_KEY instead")
         return value
 
 

@@ -27,6 +27,11 @@ def resolve_model(model: str) -> str:
     return str(path) if path.is_dir() else model
 
 
+def short_name(name: str) -> str:
+    """A Hub id or a set's name as it is, of a folder or file its last part."""
+    return Path(name).name if Path(name).is_absolute() or name.startswith((".", "~")) else name
+
+
 def check_model(model: str) -> None:
     """Raise ModelError, in one line, when `model` cannot be loaded here."""
     resolved = resolve_model(model)

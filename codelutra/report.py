@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from codelutra import __version__
@@ -15,6 +14,7 @@ from codelutra.config import UNSAFE
 from codelutra.config_rows import config_rows
 from codelutra.evaluation import correct_tasks, gain_interval, mean_pass_at_k
 from codelutra.ledger import Ledger
+from codelutra.models import short_name
 from codelutra.records import Sample, VerdictKind
 from codelutra.report_charts import charts
 from codelutra.summary import run_summary
@@ -60,7 +60,9 @@ def report(ledger: Ledger, *, name: str = "", status: str = "") -> list[Block]:
     summary = run_summary(ledger)
     policies = _policies(summary)
     config = ledger.config
-    title = f"{name or ledger.folder.name}: {_short(config.model)} on {_short(config.tasks)}"
+    title = (
+        f"{name or ledger.folder.name}: {short_name(config.model)} on {short_name(config.tasks)}"
+    )
     blocks: list[Block] = [
         Heading(title, 1),
         *_caveats(ledger),
@@ -218,8 +220,8 @@ def _alerts(summary: Mapping[str, Any]) -> Iterator[Block]:
 def _settings(ledger: Ledger) -> Table:
     """Folders by their last part: where they are is nobody's business."""
     shown = {
-        "tasks": _short(ledger.config.tasks),
-        "model": _short(ledger.config.model),
+        "tasks": short_name(ledger.config.tasks),
+        "model": short_name(ledger.config.model),
         "quarantined": f"{len(ledger.config.quarantined):,} tasks",
     }
     rows = [
@@ -278,8 +280,3 @@ def _count(number: int | None) -> str:
 
 def _tokens(training: Mapping[str, Any] | None, epochs: int) -> str:
     return f"{training['run_tokens'] * epochs:,}" if training else "–"
-
-
-def _short(name: str) -> str:
-    """A Hub id as it is, of a folder or file its last part."""
-    return Path(name).name if Path(name).is_absolute() or name.startswith((".", "~")) else name

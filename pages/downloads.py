@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from codelutra.bundle import write_bundle
 from codelutra.errors import CodeLutraError
 from codelutra.report import report
 from codelutra.report_text import as_html, as_markdown
@@ -26,6 +27,7 @@ KINDS = {
     "md": "Report (Markdown)",
     "csv": "Numbers (CSV)",
     "parquet": "Numbers (Parquet)",
+    "zip": "Bundle, to run it again",
 }
 SAVE = "() => document.querySelector('#download-file').click()"
 
@@ -38,6 +40,15 @@ def write_report(run_id: int, kind: str) -> Path:
         blocks = report(ledger, name=f"Run {run_id}, {row.name}", status=str(jobs.status(run_id)))
     text = (as_html if kind == "html" else as_markdown)(blocks)
     return _put(f"run-{run_id}.{kind}", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def write_run_bundle(run_id: int) -> Path:
+    """As `python -m codelutra export bundle` writes it."""
+    with read_run(run_id) as ledger:
+        return _put(
+            f"run-{run_id}-bundle.zip",
+            lambda path: write_bundle(ledger, path, name=f"Run {run_id}"),
+        )
 
 
 def write_numbers(run_ids: Sequence[int], kind: str) -> Path:
@@ -68,6 +79,8 @@ def download(run_id: int | None, others: Sequence[int] | None, kind: str) -> str
     try:
         if kind in ("html", "md"):
             return str(write_report(run_id, kind))
+        if kind == "zip":
+            return str(write_run_bundle(run_id))
         return str(write_numbers([run_id, *(others or ())], kind))
     except CodeLutraError as error:
         raise gr.Error(str(error), print_exception=False) from error

@@ -15,6 +15,7 @@ DATABASE_PARTS = {  # of the engine
 PAGES_MAY_IMPORT = {
     "codelutra",
     "codelutra.backends",
+    "codelutra.bundle",
     "codelutra.code_tokens",
     "codelutra.config",
     "codelutra.config_rows",

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, expect
 
+from codelutra.bundle import read_bundle
 from pages.comparison import Policy, compare
 from storage import db, jobs
 from tests.trend_runs import HOSTILE, add_policy, add_run, submit
@@ -88,13 +89,15 @@ def test_a_report_and_the_numbers_are_downloaded(stopped_app, page, home, tmp_pa
     stopped_app.start()
     page.goto(f"{stopped_app.url}?tab=trends&run={run_id}")
     wait_for_charts(page, str(run_id))
-    for kind in ("html", "md", "csv", "parquet"):
+    names = {kind: f"run-{run_id}.{kind}" for kind in ("html", "md", "csv", "parquet")}
+    for kind, name in (names | {"zip": f"run-{run_id}-bundle.zip"}).items():
         with page.expect_download(timeout=SOON) as found:
             page.locator(f"#download-{kind}").click()
-        assert found.value.suggested_filename == f"run-{run_id}.{kind}"
+        assert found.value.suggested_filename == name
         found.value.save_as(tmp_path / f"run.{kind}")
     assert (tmp_path / "run.md").read_text().startswith(f"# Run {run_id}, journey: starter on")
     assert (tmp_path / "run.csv").read_text().startswith("chart,run,iteration,series,value,low,")
+    assert read_bundle(tmp_path / "run.zip").results.base.verdicts["correct"] == 28
     assert (tmp_path / "run.parquet").read_bytes()[:4] == b"PAR1"
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

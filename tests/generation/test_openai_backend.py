@@ -123,6 +123,9 @@ def test_addresses_may_come_as_one_line() -> None:
     assert config.generation.base_urls == ("http://a:1/v1", "https://b/v1")
     with pytest.raises(ValueError, match="is no address"):
         OpenAIBackend(base_urls="gpu-box")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="set CODELUTRA_API_KEY") as refused:
+        OpenAIBackend(base_urls="https://me:secret@gpu-box:8000/v1")
+    assert "secret" not in str(refused.value).split("[type=")[0]
 
 
 def test_before_a_run_its_servers_must_be_there_and_load_adapters(server: FakeServer) -> None:
