@@ -68,7 +68,8 @@ def test_a_bundle_says_all_that_decides_a_run_and_nothing_of_this_machines_folde
     assert found.config["sampling"] == run.ledger.config.sampling.model_dump(mode="json")
     assert found.tasks.num_tasks == {"train": 5, "heldout": 4}
     assert [row.sha256 for row in found.adapters] == [run.ledger.adapter(n).sha256 for n in (1, 2)]
-    assert found.results.base and found.results.base.pass_at_1 == run.ledger.scores(0).pass_at_1
+    assert found.results.base
+    assert found.results.base.pass_at_1 == run.ledger.scores(0).pass_at_1
     assert found.packages["torch"].startswith("2.")
     with zipfile.ZipFile(path) as file:
         text = b"".join(map(file.read, file.namelist())).decode()
