@@ -43,6 +43,14 @@ class CleanText(TypeDecorator[str]):
         return value.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
+class Ablation(SQLModel, table=True):
+    """Runs that differ in a few settings alone, queued together."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(sa_type=CleanText)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
 class Run(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str
@@ -54,6 +62,7 @@ class Run(SQLModel, table=True):
     workflow_id: str = Field(default="", index=True)  # of the current attempt
     is_unfenced: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     num_weak: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # tasks
+    ablation_id: int | None = Field(default=None, index=True)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
