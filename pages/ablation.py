@@ -1,16 +1,18 @@
-"""An ablation on the Trends tab: one chart and one table of all its runs. No widget."""
+"""An ablation on the Trends tab: one chart and one table of all its runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import gradio as gr
 import plotly.graph_objects as go
 from pydantic import ValidationError
 from sqlmodel import Session
 
 from codelutra import ablation
 from codelutra.config import RefineConfig
-from codelutra.evaluation import gain_interval
+from pages.comparison import Group
+from pages.drawings import Place, drawn, render_drawings
 from pages.figures import ACCENT, empty_figure
 from pages.format import (
     NO_VALUE,
@@ -23,12 +25,14 @@ from pages.format import (
     signed_interval,
     text,
 )
-from storage import ablations, jobs
+from storage import ablations, db, jobs
 from storage.flips import heldout_flips
 from storage.jobs import RunStatus
 from storage.models import Iteration, Run
 from storage.queries import iterations
 
+NUM_OUTPUTS = 4  # section, drawing, table, version
+PLACE = Place("ablation", "Ablation", "held-out pass@1 of each variant with its 95 % interval")
 ROW = 34  # pixels of a variant
 SPREAD = 0.5  # of a row, over which the points of several seeds lie
 
@@ -42,7 +46,7 @@ class Variant:
     seed: int
     status: RunStatus
     last: Iteration | None
-    gain: tuple[float, float, float, int] | None  # over the first variant: points, ends, tasks
+    gain: Group | None  # over the first variant
 
 
 @dataclass(frozen=True)
@@ -104,27 +108,22 @@ def _last(rows: Sequence[Iteration]) -> Iteration | None:
     return rows[-1] if rows and rows[-1].number else None
 
 
-def _gain(
-    session: Session, before: Iteration | None, after: Iteration | None
-) -> tuple[float, float, float, int] | None:
+def _gain(session: Session, before: Iteration | None, after: Iteration | None) -> Group | None:
     """Of the tasks that both were graded on."""
-    if before is None or after is None or before.id is None or after.id is None:
+    if before is None or after is None or before.id == after.id:
         return None
-    if before.id == after.id:
-        return None
+    assert before.id
+    assert after.id
     flips = heldout_flips(session, before=before.id, after=after.id).flips
-    if not flips:
-        return None
-    fixed, broken = (sum(flip.cell == cell for flip in flips) for cell in ("fixed", "broken"))
-    return (fixed - broken) / len(flips), *gain_interval(fixed, broken, len(flips)), len(flips)
+    return Group("", flips) if flips else None
 
 
 def figure(group: Ablation) -> go.Figure:
     """Held-out pass@1 of each run with its 95 % interval; a row a variant, a point a seed."""
-    drawn = empty_figure(90 + ROW * len(group.labels), revision=f"ablation-{group.id}")
+    chart = empty_figure(90 + ROW * len(group.labels), revision=f"ablation-{group.id}")
     rows = {label: len(group.labels) - place for place, label in enumerate(group.labels)}
     shown = [variant for variant in group.variants if variant.last]
-    drawn.add_scatter(
+    chart.add_scatter(
         x=[_percent(variant.last.pass_at_1) for variant in shown if variant.last],
         y=[rows[variant.label] + _offset(group, variant) for variant in shown],
         mode="markers",
@@ -147,16 +146,16 @@ def figure(group: Ablation) -> go.Figure:
     )  # fmt: skip
     if group.base and group.base.pass_at_1 is not None:
         line = {"color": "#8a8f98", "width": 1, "dash": "dot"}
-        drawn.add_vline(x=_percent(group.base.pass_at_1), line=line, annotation_text="base")
-    drawn.update_xaxes(ticksuffix="%", showgrid=True, rangemode="tozero", title=None)
-    drawn.update_yaxes(
+        chart.add_vline(x=_percent(group.base.pass_at_1), line=line, annotation_text="base")
+    chart.update_xaxes(ticksuffix="%", showgrid=True, rangemode="tozero", title=None)
+    chart.update_yaxes(
         tickvals=list(rows.values()),
         ticktext=[text(label) for label in rows],
         ticksuffix="",
         range=[0.4, len(rows) + 0.6],
         automargin=True,
     )
-    return drawn
+    return chart
 
 
 def _end(row: Iteration | None, name: str) -> float:
@@ -203,9 +202,9 @@ def _row(group: Ablation, variant: Variant) -> str:
         )
         syntax, number = percent(last.syntax_error), str(last.number)
     if variant.gain:
-        difference, low, high, _ = variant.gain
+        low, high = variant.gain.interval
         doubt = "" if low > 0 or high < 0 else ", may be chance"
-        gain = f"{points(difference)} <small>{signed_interval(low, high)}{doubt}</small>"
+        gain = f"{points(variant.gain.gain)} <small>{signed_interval(low, high)}{doubt}</small>"
     link = f'<a href="?tab=trends&amp;run={variant.run_id}">{variant.run_id}</a>'
     cells = [*([str(variant.seed)] if group.has_seeds else []), link, chip(variant.status), number,
              score, gain, syntax]  # fmt: skip
@@ -228,3 +227,23 @@ def _spread(group: Ablation) -> str:
                 f"{percent(min(found))} to {percent(max(found))}"
             )
     return f'<p class="faint" data-seeds>{"; ".join(parts)}.</p>' if parts else ""
+
+
+def show_ablation(run_id: int | None, seen: Any = None) -> list[Any]:
+    """The section's outputs; it is hidden for a run that belongs to no group."""
+    with db.open_session() as session:
+        group = load(session, run_id=run_id) if run_id else None
+    version = group.version if group else []
+    if version == seen:
+        return [gr.skip()] * NUM_OUTPUTS
+    if group is None:
+        return [gr.Column(visible=False), "", "", version]
+    chart = drawn(str(version), {PLACE.key: figure(group)})
+    return [gr.Column(visible=True), chart, table(group), version]
+
+
+def render_ablation() -> list[Any]:
+    with gr.Column(visible=False, elem_id="ablation") as section:
+        drawing = render_drawings([PLACE], "ablation-chart")
+        rows = gr.HTML("", elem_id="ablation-table")
+    return [section, drawing, rows, gr.State(None)]

@@ -11,6 +11,7 @@ from gradio.events import api
 from sqlmodel import Session
 
 from pages import charts, mix_charts
+from pages.ablation import render_ablation, show_ablation
 from pages.alerts import NO_ALERT, alert_list
 from pages.caveats import caveats
 from pages.downloads import render_downloads
@@ -108,11 +109,17 @@ def show(
     seen_changes: Any = None,
     picked: int | None = NEWEST,
     seen_section: Versions | None = None,
+    seen_group: Any = None,
 ) -> list[Any]:
     """The tab's outputs; each part skips when the visitor has seen its version already."""
     shown, overview = show_overview(run_id, others, seen)
-    changed = show_changes(shown, look, seen_changes)
-    return [*overview, *changed, *show_section(next(iter(shown), None), picked, seen_section)]
+    main = next(iter(shown), None)
+    return [
+        *overview,
+        *show_changes(shown, look, seen_changes),
+        *show_section(main, picked, seen_section),
+        *show_ablation(main, seen_group),
+    ]
 
 
 def show_overview(
@@ -202,17 +209,18 @@ def render() -> TrendsTab:
         drawings = render_drawings(list(CHARTS), "trend-charts", "wide")
         numbers = gr.HTML("", elem_id="trend-table")
         beside = gr.HTML("", elem_id="side-by-side")
+        group = render_ablation()
         changed = render_changes()
         section = render_section()
         render_downloads(picker, others)
     version = gr.State(None)
     overview: list[Any] = [picker, top, others, figures, drawings, numbers, beside, version]
-    outputs: list[Any] = [*overview, *changed, *section]
+    outputs: list[Any] = [*overview, *changed, *section, *group]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False  # quick: they need not wait for their turn
     timer = gr.Timer(TICK_S, active=False)
     iteration, seen_section = section[0], section[-1]
-    inputs = [picker, others, version, *changed[-2:], iteration, seen_section]
+    inputs = [picker, others, version, *changed[-2:], iteration, seen_section, group[-1]]
     timer.tick(show, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
