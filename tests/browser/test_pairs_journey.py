@@ -26,9 +26,13 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(params=[1440, 390])
+wide_and_narrow = pytest.mark.parametrize("page", [1440, 390], indirect=True)
+
+
+@pytest.fixture
 def page(browser, request):
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
+    width = getattr(request, "param", 1440)
+    page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(SOON)
     expect.set_options(timeout=SOON)
     yield page
@@ -97,6 +101,7 @@ def open_pairs(page, app, run_id, more=""):
     expect(shown(page)).to_be_visible()
 
 
+@wide_and_narrow
 def test_twenty_pairs_are_judged_by_keyboard_alone(module_app, page, run_id):
     open_pairs(page, module_app, run_id)
     expect(page.locator("[data-progress]")).to_contain_text("32 undecided")
@@ -155,6 +160,7 @@ def test_keys_rest_while_somebody_types_and_can_be_changed(module_app, page, run
     expect(name).to_have_value("kvfs")
 
 
+@wide_and_narrow
 def test_an_edited_program_is_taken_only_if_it_is_correct(module_app, page, run_id):
     open_pairs(page, module_app, run_id, "&words=selec*")
     before = get(number(page))
@@ -228,6 +234,7 @@ def test_two_people_see_each_other_and_lose_no_decision(module_app, browser, pag
     other.context.close()
 
 
+@wide_and_narrow
 def test_hostile_programs_are_text(module_app, page, run_id):
     open_pairs(page, module_app, run_id)
     first = number(page) - NUM_TASKS * A_TASK + 1
@@ -287,7 +294,6 @@ def test_the_training_reads_no_vetoed_pair_and_a_flipped_one_turned(
     page.locator("[data-waiting] [data-do=resume]").click()
     expect(page.locator("#pair-said")).to_contain_text("The training begins")
     wait_for(run_id, "completed")
-    page.close()
     rows = []
     for pair in before:
         mine = (pair.task_id, pair.chosen_index, pair.rejected_index)
