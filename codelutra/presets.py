@@ -15,18 +15,22 @@ PAPER = {"sampling.num_samples": 10, "training.epochs": 1}
 
 @dataclass(frozen=True)
 class Preset:
-    """`changes` are by path; `beside` are those of a second run, else equal to the first."""
+    """`changes` are by path; `beside` are those of a second run, else equal to the first.
+
+    Tasks and model are whatever the person has chosen, unless the preset has its own.
+    """
 
     name: str
     learns: str
     costs: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Any] = field(default_factory=dict)
+    tasks: str = ""
+    model: str = ""
 
     def config(self, tasks: str, model: str) -> RefineConfig:
-        """Of the first run."""
-        chosen = {"tasks": tasks, **self.changes}
-        return RefineConfig.for_model(str(chosen.pop("model", model)), **nested(chosen))
+        """Of the first run, on these tasks and this model."""
+        return RefineConfig.for_model(model, tasks=tasks, **nested(self.changes))
 
 
 PRESETS: dict[str, Preset] = {
@@ -34,7 +38,8 @@ PRESETS: dict[str, Preset] = {
         "Starter",
         "Whether the built-in model unlearns its habitual mistakes in four iterations.",
         "No GPU, no account, no network; four rounds of sampling and training on this machine.",
-        {"tasks": STARTER, "model": STARTER},
+        tasks=STARTER,
+        model=STARTER,
     ),
     "baseline": Preset(
         "Baseline",

@@ -120,9 +120,14 @@ def awaited_review(session: Session, *, run: Run) -> int | None:
     return session.exec(query).first()
 
 
-def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
-    """Of the newest iteration that has any: the samples drawn last, one a task, newest first."""
+def latest_graded(
+    session: Session, *, run_id: int, limit: int, number: int | None = None
+) -> Sequence[Sample]:
+    """Of an iteration, or the newest that has any: the samples drawn last, one a task, newest
+    first."""
     for iteration in reversed(iterations(session, run_id=run_id)):
+        if number not in (None, iteration.number):
+            continue
         query = (
             select(Sample)
             .where(Sample.iteration_id == iteration.id, col(Sample.verdict).is_not(None))

@@ -22,7 +22,7 @@ def row(number: int, status: RunStatus) -> RunRow:
 
 
 def test_before_the_first_run_the_page_says_what_a_run_does(store):
-    assert "Press <strong>Start</strong>" in panel(None)
+    assert "then press <strong>Start</strong>" in panel(None)
     with db.open_session() as session:
         assert load_view(session, run_id=1) is None
 
