@@ -45,7 +45,10 @@ def show(look: Look, seen: Any = None, *, keeps_notes: bool = False) -> list[Any
     `keeps_notes`: what a person may be writing of the run is left alone.
     """
     with db.open_session() as session:
-        rows = list_rows(session, wanted=look.run_id, words=look.words.split())
+        found = list_rows(session, words=look.words.split())
+        rows = found
+        if look.run_id and look.run_id not in [row.id for row in found]:
+            rows = found + list_rows(session, limit=0, wanted=look.run_id)
         shown = look.run_id or first_shown(rows)
         version = (shown, look, run_version(session, run_id=shown, rows=rows))
         if version == seen:
@@ -60,7 +63,7 @@ def show(look: Look, seen: Any = None, *, keeps_notes: bool = False) -> list[Any
         choices=[(row.label, row.id) for row in rows],
         value=view.row.id if view else None,
         visible=bool(rows),
-        info=f"{len(rows):,} of {num_runs:,} runs" if len(rows) < num_runs else None,
+        info=f"{len(found):,} of {num_runs:,} runs are listed" if len(found) < num_runs else None,
     )
     return [
         picker,
@@ -220,15 +223,15 @@ def _column() -> _Column:
 def _wire(column: _Column, timer: gr.Timer) -> None:
     of_look = [column.picker, column.look, column.words]
 
-    def look_of(run_id: int | None, look: Look, words: str) -> Look:
+    def look_of(run_id: int | None, look: Look, words: str | None) -> Look:
         """The picker tells the run; an iteration is one of the run that was shown."""
         iteration = look.iteration if run_id == look.run_id else None
-        return Look(run_id, iteration, words)
+        return Look(run_id, iteration, words or "")
 
-    def tick(run_id: int | None, look: Look, words: str, seen: Any) -> list[Any]:
+    def tick(run_id: int | None, look: Look, words: str | None, seen: Any) -> list[Any]:
         return show(look_of(run_id, look, words), seen)
 
-    def click(run_id: int | None, look: Look, words: str, event: gr.EventData) -> list[Any]:
+    def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
         now, clicked = look_of(run_id, look, words), event._data
         if "run" in clicked:
             moved, by = int(clicked["run"]), int(clicked["by"])
@@ -236,7 +239,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         at = int(clicked["at"])
         return show(replace(now, iteration=None if at == now.iteration else at), keeps_notes=True)
 
-    def save(run_id: int | None, look: Look, words: str, tags: str, note: str) -> list[Any]:
+    def save(run_id: int | None, look: Look, words: str | None, tags: str, note: str) -> list[Any]:
         now = look_of(run_id, look, words)
         return act(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
 

@@ -107,7 +107,7 @@ def preset_note(key: str | None, values: dict[str, Any]) -> str:
 
 def same_elsewhere(configs: list[RefineConfig]) -> str:
     """The command lines that do the same, and the settings as a file each."""
-    lines = "\n".join(map(command_of, configs))
+    lines = "\n".join(_unbroken(command_of(config)) for config in configs)
     files = [
         f'<a class="file" download="{text(_file_name(config))}" '
         f'href="data:application/yaml;base64,{b64encode(to_yaml(config).encode()).decode()}">'
@@ -115,10 +115,15 @@ def same_elsewhere(configs: list[RefineConfig]) -> str:
         for number, config in enumerate(configs, 1)
     ]
     return (
-        f'<div class="same"><pre class="code" tabindex="0">{text(lines)}</pre>'
+        f'<div class="same"><pre class="code" tabindex="0">{lines}</pre>'
         f'<div><button class="small" type="button" data-copy>Copy</button>{"".join(files)}</div>'
         "</div>"
     )
+
+
+def _unbroken(line: str) -> str:
+    """Words in elements of their own: a browser breaks a line in the middle of --set else."""
+    return " ".join(f"<span>{text(word)}</span>" for word in line.split(" "))
 
 
 def render() -> StartForm:
