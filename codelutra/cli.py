@@ -14,9 +14,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from codelutra import __version__, cli_export, cli_pairs, cli_report, cli_tasks
-from codelutra.config import STARTER, UNSAFE, UNSAFE_HELP, RefineConfig, allow_unfenced, home
+from codelutra.config import (
+    STARTER,
+    UNSAFE,
+    UNSAFE_HELP,
+    RefineConfig,
+    allow_unfenced,
+    home,
+    merge,
+)
+from codelutra.config_text import nested, parse_settings, problems_of, read_yaml
 from codelutra.errors import CodeLutraError
 
+OPTIONS = ("tasks", "model", "iterations", "seed", "max_train", "max_heldout")
 WEAK_PROOF = "weak proof: the tests of {} tasks run beside the program, which could forge a pass"
 
 
@@ -31,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CodeLutraError as error:
         return _fail(str(error))
     except ValidationError as error:
-        first = error.errors()[0]
-        return _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        path, message, given = problems_of(error)[0]
+        return _fail(f"{path}: {message}, not {given!r}")
     except OSError as error:
         if error.errno == errno.ENOSPC:
             return _fail(
@@ -88,11 +98,14 @@ def _add_refine(commands: Any) -> None:
 
 def _add_settings(command: argparse.ArgumentParser, about: str = "") -> None:
     """The options that `config_from` reads."""
+    command.add_argument(
+        "--config", type=Path, help=f"{about}a YAML file of settings, under the other options"
+    )
     command.add_argument("--tasks", help=f"{about}a task set's name or a JSONL file")
     command.add_argument("--model", help=f"{about}starter, a Hub id or a folder")
-    for name in ("iterations", "seed", "max-train", "max-heldout"):
-        field = RefineConfig.model_fields[name.replace("-", "_")]
-        command.add_argument(f"--{name}", type=int, help=field.description)
+    for name in OPTIONS[2:]:
+        field = RefineConfig.model_fields[name]
+        command.add_argument(f"--{name.replace('_', '-')}", type=int, help=field.description)
     command.add_argument(
         "--set",
         action="append",
@@ -119,30 +132,13 @@ def _add_unsafe(command: argparse.ArgumentParser) -> None:
 
 def config_from(options: argparse.Namespace) -> RefineConfig:
     """The configuration that the options name; raises ValidationError or CodeLutraError."""
-    changes: dict[str, Any] = {"tasks": options.tasks or STARTER}
-    for name in ("iterations", "seed", "max_train", "max_heldout"):
-        if (value := getattr(options, name)) is not None:
-            changes[name] = value
-    for setting in options.settings:
-        path, separator, value = setting.partition("=")
-        if not separator:
-            raise CodeLutraError(f"--set {setting}: write NAME=VALUE, e.g. training.mode=dpo")
-        target = changes
-        *parents, leaf = path.split(".")
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[leaf] = _parsed(setting, value)
-    return RefineConfig.for_model(options.model or STARTER, **changes)
-
-
-def _parsed(setting: str, value: str) -> Any:
-    """Lists are written as JSON; everything else is read by the setting's own type."""
-    if not value.startswith("["):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise CodeLutraError(f"--set {setting}: write a list as in [1.0, 0.8]") from error
+    changes: dict[str, Any] = {}
+    if options.config:
+        changes = read_yaml(options.config.read_text("utf-8", "replace"), str(options.config))
+    named = {name: getattr(options, name) for name in OPTIONS}
+    given = {name: value for name, value in named.items() if value is not None}
+    changes = merge(changes, nested(given | parse_settings(options.settings)))
+    return RefineConfig.for_model(changes.pop("model", STARTER), **changes)
 
 
 def _refine(options: argparse.Namespace) -> int:

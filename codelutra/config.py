@@ -189,8 +189,13 @@ class RefineConfig(Settings):
 
     tasks: str = Field(STARTER, min_length=1, description="task set: a name or a JSONL file")
     model: str = Field(STARTER, min_length=1, description="starter, a Hub id or a local folder")
-    iterations: int = Field(4, ge=1, le=50, description="rounds of refinement (the paper: 4)")
+    iterations: int = Field(
+        4, ge=0, le=50, description="rounds of refinement (the paper: 4); 0 = score the base alone"
+    )
     seed: int = Field(0, ge=0, description="of sampling, pairing and training")
+    train_kind: str = Field(
+        "", description="kind of the tasks trained on, e.g. sql; all kinds are scored; empty = all"
+    )
     max_train: int = Field(0, ge=0, description="training tasks used; 0 = all")
     max_heldout: int = Field(0, ge=0, description="held-out tasks used; 0 = all")
     validation_share: float = Field(
@@ -242,7 +247,7 @@ class RefineConfig(Settings):
         if "generation" in changes and "backend" not in changes["generation"]:
             named = {"backend": default_backend().backend, **changes["generation"]}
             changes = {**changes, "generation": named}
-        return cls.model_validate(_merge(_merge({"model": model}, defaults), changes))
+        return cls.model_validate(merge(merge({"model": model}, defaults), changes))
 
 
 # A 4M-parameter model from scratch needs a far larger step than a pretrained 8B one, and its
@@ -266,9 +271,10 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, both nested."""
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = merge(merged[key], value) if both else value
     return merged

@@ -157,6 +157,8 @@ def _memory(
         "sampling": Batch(drawn, num, sampling.max_new_tokens or UNSAID),
         "evaluation": Batch(scored, 1, evaluation.max_new_tokens or UNSAID),
     }
+    if not config.iterations:  # the base is scored, and that is all
+        del batches["sampling"]
     if isinstance(config.generation, VllmBackend):
         needs += [_of_vllm(phase, shape, config.generation, machine) for phase in batches]
         batches = {}
@@ -167,7 +169,8 @@ def _memory(
         phase: generating_moments(shape, facts, batch, dtype, machine)
         for phase, batch in batches.items()
     }
-    phases["training"] = [training_parts(shape, facts, config, machine)]
+    if config.iterations:
+        phases["training"] = [training_parts(shape, facts, config, machine)]
     for phase, moments in phases.items():
         where = (machine.device, moments, machine.device_total, machine.device_free)
         needs.append(_peak(phase, *where))

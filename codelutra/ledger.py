@@ -31,6 +31,10 @@ class Ledger(Protocol):
     config: RefineConfig
     folder: Path  # adapters and logs of this run
 
+    def last_iteration(self) -> int:
+        """The last one planned, or an earlier one after which people want the run to end."""
+        ...
+
     def trust(self) -> Trust: ...
     def add_trust(self, trust: Trust) -> None:
         """A run that was once unfenced stays so."""

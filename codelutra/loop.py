@@ -26,12 +26,17 @@ def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
 
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:
-    """Score the base model, then refine it `iterations` times, or until it gains no more."""
+    """Score the base model, then refine it `iterations` times, or until it gains no more.
+
+    People may have it end earlier, after an iteration that has begun.
+    """
     with Sandbox(ledger.config.sandbox) as sandbox, Engine() as engine:
         grader = Grader(sandbox)
         ledger.add_trust(Trust(not sandbox.is_fenced, sum(map(weak_proof, tasks))))
         step("0/evaluate", phases.evaluate, ledger, tasks, 0, grader, engine)
-        for iteration in range(1, ledger.config.iterations + 1):
+        iteration = 0
+        while iteration < ledger.last_iteration():
+            iteration += 1
             refine_once(ledger, tasks, iteration, grader, engine, step)
             if phases.should_stop_early(ledger, iteration):
                 break

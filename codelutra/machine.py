@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -44,11 +45,7 @@ class Machine:
 
 def look() -> Machine:
     """As it is now; takes some milliseconds, with an NVIDIA driver up to a second."""
-    memory = psutil.virtual_memory()
-    total, free = memory.total, memory.available
-    limit = _container_limit()
-    if limit and limit < total:
-        total, free = limit, min(free, limit)
+    total, free = memory_of()
     gpu = _gpu()
     return Machine(
         memory_total=total,
@@ -62,6 +59,29 @@ def look() -> Machine:
     )
 
 
+def memory_of() -> tuple[int, int]:
+    """Bytes in all, and those free; a container's limit counts."""
+    memory = psutil.virtual_memory()
+    total, free = memory.total, memory.available
+    limit = _container_limit()
+    if limit and limit < total:
+        total, free = limit, min(free, limit)
+    return total, free
+
+
+def gpu_use() -> dict[str, Any] | None:
+    """Of the first GPU that CUDA may use: name, percent busy, bytes used and in all."""
+    found = _ask_gpu("name,utilization.gpu,memory.used,memory.total")
+    if found is None:
+        return None
+    name, busy, used, total = found
+    try:
+        return {"name": name, "percent": float(busy), "memory_used": int(used) * MIB,
+                "memory_total": int(total) * MIB}  # fmt: skip
+    except ValueError:  # "[N/A]", of a part of a GPU
+        return None
+
+
 def hub_cache() -> Path:
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -70,10 +90,19 @@ def hub_cache() -> Path:
 
 def _gpu() -> tuple[str, int, int] | None:
     """Name, total and free bytes of the first GPU that CUDA may use; None on a CPU."""
+    found = _ask_gpu("name,memory.total,memory.free")
+    try:
+        return (found[0], int(found[1]) * MIB, int(found[2]) * MIB) if found else None
+    except ValueError:  # one that does not tell (a MIG parent)
+        return None
+
+
+def _ask_gpu(columns: str) -> list[str] | None:
+    """What nvidia-smi says of the first GPU that CUDA may use; None without one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible in ("", "-1") or _is_torch_for_cpu():
         return None
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free"]
+    query = ["nvidia-smi", f"--query-gpu={columns}"]
     if visible:
         query += [f"--id={visible.split(',')[0]}"]
     try:
@@ -84,10 +113,9 @@ def _gpu() -> tuple[str, int, int] | None:
             timeout=10,
             check=True,
         )
-        name, total, free = found.stdout.splitlines()[0].rsplit(", ", 2)
-        return name, int(total) * MIB, int(free) * MIB
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None  # no driver, no GPU, or one that does not tell (a MIG parent)
+        return found.stdout.splitlines()[0].rsplit(", ", columns.count(","))
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return None  # no driver, or no GPU
 
 
 def _is_torch_for_cpu() -> bool:

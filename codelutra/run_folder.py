@@ -64,6 +64,9 @@ class RunFolder:
     def _file(self, name: str, iteration: int) -> Path:
         return self.folder / f"{name}-{iteration}.jsonl"
 
+    def last_iteration(self) -> int:
+        return self.config.iterations
+
     def trust(self) -> Trust:
         path = self.folder / "trust.json"
         return Trust(**json.loads(path.read_text())) if path.exists() else Trust()

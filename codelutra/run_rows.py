@@ -27,7 +27,7 @@ from codelutra.records import (
 )
 from codelutra.reviews import ReviewFacts, heed
 from codelutra.row_records import pair_of, reviewed_pair, sample_of, source_of, verdict_row
-from storage import db, jobs, models, queries, recording, reviews
+from storage import db, jobs, models, queries, recording, reviews, steering
 
 ROWS_AT_ONCE = 1000
 REPORT_S = 0.5
@@ -53,6 +53,9 @@ class RunRows:
         self._reported_at = 0.0
         self._polled_at = 0.0
         self._stopped = False
+
+    def last_iteration(self) -> int:
+        return steering.end_of(self.run_id)
 
     def trust(self) -> Trust:
         with db.open_session() as session:

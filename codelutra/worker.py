@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from codelutra.check_rows import run_check
 from codelutra.errors import CodeLutraError, StopRequested
+from codelutra.gauges import Gauges
 from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
@@ -33,10 +34,11 @@ from codelutra.sandbox import must_run_unfenced
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
 from storage import db, jobs
+from storage.gauges import set_reading
 from storage.lock import DatabaseLock, WorkerLock, find_worker
 
 LOG_BYTES = 5_000_000
-POLL_S = 1.0
+POLL_S = 2.0
 DATABASE_RETRY_S = 2.0
 # Deaths of the worker in one attempt before the run is given up as the cause of them.
 MAX_DEATHS = 100
@@ -203,11 +205,24 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
 
 def _wait(parent_pid: int | None) -> None:
     parent = _process(parent_pid) if parent_pid else None
+    gauges = Gauges()
     while not _leaving.wait(POLL_S):
+        _show(gauges)
         is_orphan = parent_pid is not None and not _is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
             return
+
+
+def _show(gauges: Gauges) -> None:
+    """While a run is executed: what the machine is doing."""
+    worker = find_worker(db.current().home)
+    if worker and worker.is_executing:
+        try:
+            with db.open_session() as session:
+                set_reading(session, values=gauges.read())
+        except (db.StorageError, DBAPIError) as error:
+            log.warning("cannot record what the machine is doing: %s", error)
 
 
 def _has_work() -> bool:

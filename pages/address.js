@@ -31,6 +31,16 @@
     }
   };
 
+  // Settings that were put into the form may be above what is in sight.
+  const showForm = () =>
+    document.querySelector("#form-message")?.scrollIntoView({ behavior: "smooth", block: "center" });
+
+  // Which iteration is looked at is written in the panel.
+  const rememberIteration = () => {
+    const shown = document.querySelector("#run-panel section");
+    remember({ iteration: shown?.dataset.iteration });
+  };
+
   const since = new WeakMap();
   setInterval(() => {
     for (const element of document.querySelectorAll("[data-age]")) {
@@ -65,12 +75,29 @@
     if (chart?.querySelector(".main-svg")) chart.scrollIntoView({ block: "center" });
     else if (tries) setTimeout(() => showChart(key, tries - 1), 100);
   };
+  // A page that is not on this machine and not on https has no clipboard: then the lines are
+  // selected, to be copied by hand.
+  const copyLines = async (button, lines) => {
+    try {
+      await navigator.clipboard.writeText(lines.textContent);
+      button.textContent = "Copied";
+    } catch {
+      window.getSelection().selectAllChildren(lines);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  };
+
   const wanted = new URL(window.location.href).searchParams.get("chart");
   if (wanted) showChart(wanted);
   document.addEventListener("click", (event) => {
+    const copy = event.target.closest("button[data-copy]");
+    if (copy) copyLines(copy, copy.closest(".same").querySelector("pre"));
     const button = event.target.closest("button[data-chart]");
     if (button) remember({ chart: button.dataset.chart });
   });
 
-  window.codelutra = { follow, remember, rememberChanges, showRun, showTask };
+  window.codelutra = {
+    follow, remember, rememberChanges, rememberIteration, showForm, showRun, showTask,
+  };
 })();

@@ -1,6 +1,7 @@
 """Before you start: what the run that is filled in needs, what there is, and how long it takes."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,12 +17,14 @@ from codelutra.pace import Measured, forecast, of_row
 from codelutra.pace import words as time_words
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
-from pages.form import build_config, in_labels
+from pages.form import BESIDE, build_config, in_labels
 from pages.format import count, text
 from storage import db
 from storage.db import StorageError
 from storage.pace import measured_runs
 
+UNTIL = "Try one task or a first iteration has run"
+ALONE = "none is sampled: the base alone is scored"
 KEPT_S = 30  # what was read of tasks and models is read again after so long
 LOOKED_S = 5  # and the machine
 STATES = {"yes": "fits", "tight": "tight", "busy": "not free now", "no": "does not fit"}
@@ -36,7 +39,7 @@ def before(values: Mapping[str, Any]) -> str:
     except (CodeLutraError, StorageError) as error:
         return _section(f'<p class="faint">{text(error)}</p>')
     shape = _shape(config.model, _now(KEPT_S))
-    rows = _work(config, facts)
+    rows = _work(config, facts, is_twice=bool(values.get(BESIDE)))
     if isinstance(shape, str):
         return _section(_list([("Memory, disk", f"unknown: {text(shape)}"), *rows]))
     found = estimate(shape, facts, config, _machine(_now(LOOKED_S)))
@@ -57,7 +60,7 @@ def _needs(found: Estimate) -> list[tuple[str, str]]:
     return rows
 
 
-def _work(config: RefineConfig, facts: TaskFacts) -> list[tuple[str, str]]:
+def _work(config: RefineConfig, facts: TaskFacts, *, is_twice: bool) -> list[tuple[str, str]]:
     drawn = config.iterations * facts.num_train * config.sampling.num_samples
     validation = f", {count(facts.num_validation)} validation" if facts.num_validation else ""
     with db.open_session() as session:
@@ -65,13 +68,22 @@ def _work(config: RefineConfig, facts: TaskFacts) -> list[tuple[str, str]]:
     runs = [of_row(**vars(row)) for row in rows] + _folders(config.model, _now(KEPT_S))
     known = forecast(runs, config, facts)
     return [
-        ("Time", text(time_words(known, until="Try one task or a first iteration has run"))),
+        ("Time" + ", each" * is_twice, text(time_words(known, until=UNTIL))),
         (
             "Tasks",
             f"{count(facts.num_train)} training{validation}, {count(facts.num_heldout)} held-out",
         ),
-        ("Programs", f"{count(drawn)} sampled and executed"),
+        ("Programs", f"{count(drawn)} sampled and executed" if drawn else ALONE),
+        *([("Kinds", _kinds(config))] if config.train_kind else []),
     ]
+
+
+def _kinds(config: RefineConfig) -> str:
+    """Which are scored, of a run that trains on one."""
+    tasks = select_tasks(load_tasks(config.tasks), config)
+    scored = Counter(task.kind for task in tasks if task.split == "heldout")
+    words = ", ".join(f"{count(number)} {text(kind)}" for kind, number in sorted(scored.items()))
+    return f"trained on {text(config.train_kind)}, held-out: {words}"
 
 
 def _warnings(found: Estimate) -> str:

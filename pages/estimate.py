@@ -18,13 +18,19 @@ class TimeLeft:
     run: float | None
 
 
-def phase_left(progress: Progress) -> float | None:
-    """From the rate of this phase in this attempt."""
+def phase_rate(progress: Progress) -> float | None:
+    """How much a second, in this phase and attempt; None before anything is done."""
     advanced = progress.done - progress.started_done
     elapsed = (progress.updated_at - progress.started_at).total_seconds()
-    if advanced <= 0 or elapsed <= 0 or progress.total <= 0:
+    return advanced / elapsed if advanced > 0 and elapsed > 0 else None
+
+
+def phase_left(progress: Progress) -> float | None:
+    """From the rate of this phase in this attempt."""
+    rate = phase_rate(progress)
+    if rate is None or progress.total <= 0:
         return None
-    return (progress.total - progress.done) * elapsed / advanced
+    return (progress.total - progress.done) / rate
 
 
 def time_left(progress: Progress | None, trend: Sequence[TrendPoint], iterations: int) -> TimeLeft:

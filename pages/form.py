@@ -1,4 +1,8 @@
-"""The settings form: its fields come from `RefineConfig`, its values become a queued run."""
+"""The settings form: its fields come from `RefineConfig`, its values become queued runs.
+
+A setting without a field of its own is a line of the text MORE, so that the form can hold any
+configuration: a file's, a run's, a preset's.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,9 +12,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from codelutra.config import MODEL_DEFAULTS, OpenAIBackend, RefineConfig
+from codelutra.config import MODEL_DEFAULTS, OpenAIBackend, RefineConfig, merge
+from codelutra.config_rows import config_rows
+from codelutra.config_text import changes_of, nested, parse_settings, problems_of, setting_line
 from codelutra.errors import CodeLutraError
 from codelutra.fit import check
+from codelutra.presets import PRESETS
 from codelutra.smoke import smoke_of
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
@@ -40,11 +47,21 @@ ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
     "generation.backend": "Sampling with",
     "generation.base_urls": "Servers",
     "seed": "Seed",
+    "train_kind": "Trained kind",
     "max_train": "Training tasks",
     "validation_share": "Validation share",
     "max_heldout": "Held-out tasks",
 }
-LABELS = {"tasks": "Task set", "model": "Model", "iterations": "Iterations"} | ADVANCED
+FIRST = {
+    "tasks": "Task set",
+    "model": "Model",
+    "iterations": "Iterations",
+    "pause_before_training": "Pause before training",
+}
+LABELS = FIRST | ADVANCED
+MORE = "more"  # NAME=VALUE lines
+BESIDE = "beside"  # whether a second run follows, without the likelihood term
+WITHOUT_LIKELIHOOD = PRESETS["ablation"].beside
 BACKENDS = ("transformers", "vllm", "openai")
 BACKENDS_HELP = "transformers runs anywhere, vllm needs a GPU, openai asks the servers below"
 
@@ -77,31 +94,54 @@ def model_dependent() -> list[str]:
 
 def build_config(values: Mapping[str, Any]) -> RefineConfig:
     """`values` maps paths such as `training.beta` to what was filled in; raises CodeLutraError."""
-    nested: dict[str, Any] = {}
-    for path, value in values.items():
-        *parents, name = path.split(".")
-        place = nested
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[name] = value.strip() if isinstance(value, str) else value
-    model = nested.pop("model", None) or ""
-    generation = nested.get("generation", {})
-    if generation.get("backend") != "openai":
-        generation.pop("base_urls", None)
+    more = parse_settings((values.get(MORE) or "").splitlines())
+    given = {
+        path: value.strip() if isinstance(value, str) else value
+        for path, value in values.items()
+        if path not in (MORE, BESIDE)
+    }
+    if (given | more).get("generation.backend") != "openai":
+        given.pop("generation.base_urls", None)
+    settings = nested(given | more)
+    model = settings.pop("model", None) or ""
     try:
-        return RefineConfig.for_model(model, **nested)
+        return RefineConfig.for_model(model, **settings)
     except ValidationError as error:
         raise CodeLutraError(explain(error)) from error
+
+
+def form_values(config: RefineConfig) -> dict[str, Any]:
+    """What `build_config` makes `config` of, on this machine."""
+    rows = {path: value for path, value, _ in config_rows(config)}
+    values = {path: rows.get(path, "") for path in LABELS}
+    values["generation.base_urls"] = ", ".join(rows.get("generation.base_urls", ()))
+    others = {path: value for path, value in changes_of(config).items() if path not in LABELS}
+    values[MORE] = "\n".join(setting_line(*each) for each in others.items())
+    return values | {BESIDE: False}
+
+
+def preset_values(key: str, tasks: str, model: str) -> dict[str, Any]:
+    """A preset on what is chosen, or on its own tasks and model."""
+    preset = PRESETS[key]
+    values = form_values(preset.config(preset.tasks or tasks, preset.model or model))
+    return values | {BESIDE: bool(preset.beside)}
+
+
+def configs_of(values: Mapping[str, Any]) -> list[RefineConfig]:
+    """Of the runs that Start queues, one behind the other, with the quarantine of now."""
+    config = leave_out_quarantined(build_config(values))
+    if not values.get(BESIDE):
+        return [config]
+    settings = merge(config.model_dump(mode="json"), nested(WITHOUT_LIKELIHOOD))
+    return [config, RefineConfig.model_validate(settings)]
 
 
 def explain(error: ValidationError) -> str:
     """Every field that is wrong, by its label: what is wrong and what was given."""
     parts = []
-    for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"])
-        given = problem["input"]
+    for path, message, given in problems_of(error):
         shown = "nothing" if given in (None, "") else repr(given)
-        parts.append(f"{LABELS.get(path, path)}: {_plain(problem['msg'])} (given: {shown})")
+        parts.append(f"{LABELS.get(path, path)}: {message} (given: {shown})")
     return "; ".join(parts)
 
 
@@ -112,40 +152,37 @@ def in_labels(line: str) -> str:
     return line
 
 
-def queue_run(values: Mapping[str, Any], *, smoke: bool = False) -> int:
+def queue_runs(values: Mapping[str, Any], *, smoke: bool = False) -> list[int]:
     """Check everything that can be checked now, then queue; raises before anything is stored."""
-    config = leave_out_quarantined(build_config(values))
+    configs = configs_of(values)
     if smoke:
-        config = smoke_of(config)
-    tasks = select_tasks(load_tasks(config.tasks), config)
-    check(config, tasks)
+        configs = [smoke_of(configs[0])]
+    tasks = select_tasks(load_tasks(configs[0].tasks), configs[0])
+    check(configs[0], tasks)
     num_tasks = Counter(task.split for task in tasks)
+    run_ids = []
     with db.open_session() as session:
-        run = jobs.submit(
-            session,
-            config=config.model_dump(mode="json"),
-            name=_name(config),
-            num_train=num_tasks["train"],
-            num_validation=num_tasks["validation"],
-            num_heldout=num_tasks["heldout"],
-        )
-    assert run.id is not None
-    return run.id
-
-
-def _differ(values: list[Any]) -> bool:
-    return any(value != values[0] for value in values)
+        for config in configs:
+            run = jobs.submit(
+                session,
+                config=config.model_dump(mode="json"),
+                name=_name(config),
+                num_train=num_tasks["train"],
+                num_validation=num_tasks["validation"],
+                num_heldout=num_tasks["heldout"],
+            )
+            assert run.id is not None
+            run_ids.append(run.id)
+    return run_ids
 
 
 def _name(config: RefineConfig) -> str:
     tasks = config.tasks.rsplit("/", 1)[-1]
     model = config.model.rstrip("/").rsplit("/", 1)[-1]
     name = model if model == tasks else f"{model} on {tasks}"
+    if config.training.mode == "dual" and config.training.sft_weight == 0:
+        name += ", no likelihood term"
     return f"{name}: smoke test" if config.smoke else name
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _field(config: RefineConfig, path: str, label: str) -> FormField:

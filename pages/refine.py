@@ -1,256 +1,282 @@
 """Refine: start a run, see what it is doing, pause, resume or cancel it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.events import api
 
-from codelutra.config import STARTER, RefineConfig
 from codelutra.errors import CodeLutraError
-from codelutra.models import KNOWN_MODELS
-from codelutra.tasks import list_task_sets
-from pages import form
-from pages.before import before
+from pages import form, refine_api, start_form
 from pages.format import text
 from pages.programs import programs
+from pages.run_list import config_of_run, queue_list, settings_of
 from pages.run_panel import log_tail, panel
 from pages.run_view import RunView, first_shown, list_rows, load_view, run_version
-from storage import db, jobs
+from pages.start_form import QUIET, StartForm
+from storage import db, jobs, queries, steering
 from storage.db import StorageError
 
 TICK_S = 1.5
-BEFORE_S = 20.0  # memory that others use changes, and a smoke test tells the time
-NUM_OUTPUTS = 9  # picker, panel, controls, programs, log, pause, resume, cancel, version
+NUM_OUTPUTS = 17  # those of `show`
+CLICKS = (
+    "element.addEventListener('click', (event) => {"
+    "  const button = event.target.closest('button[data-at], button[data-run]');"
+    "  if (button) trigger('select', { ...button.dataset });"
+    "});"
+)
+END_HERE, GO_ON = "Stop after this iteration", "Go on to the end"
 
 
-def list_runs() -> list[dict[str, Any]]:
-    """Every run, newest first: id, name, status, iterations."""
+@dataclass(frozen=True)
+class Look:
+    """What a visitor looks at: a run, an iteration of it, and which runs are offered."""
+
+    run_id: int | None = None
+    iteration: int | None = None
+    words: str = ""
+
+
+def show(look: Look, seen: Any = None, *, keeps_notes: bool = False) -> list[Any]:
+    """The run view's outputs; skips when the visitor has `seen` this version already.
+
+    `keeps_notes`: what a person may be writing of the run is left alone.
+    """
     with db.open_session() as session:
-        return [
-            {"id": r.id, "name": r.name, "status": r.status.value, "iterations": r.iterations}
-            for r in list_rows(session)
-        ]
-
-
-def start_run(tasks: str, model: str, iterations: int, settings: dict[str, Any]) -> int:
-    """Queue a run; `settings` has paths such as "training.beta". Returns the run's number."""
-    try:
-        values = {"tasks": tasks, "model": model, "iterations": iterations, **settings}
-        return form.queue_run(values)
-    except (CodeLutraError, StorageError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
-
-
-def run_status(run_id: int) -> dict[str, Any]:
-    """One run: status, phase under way, seconds left, error."""
-    with db.open_session() as session:
-        view = load_view(session, run_id=run_id)
-    if view is None:
-        raise gr.Error(f"there is no run {run_id}", print_exception=False)
-    now, left = view.progress, view.left
-    return {
-        "id": run_id,
-        "status": view.status.value,
-        "iteration": now.iteration if now else None,
-        "phase": now.phase if now else None,
-        "done": now.done if now else None,
-        "total": now.total if now else None,
-        "phase_seconds_left": left.phase,
-        "run_seconds_left": left.run,
-        "error": view.error,
-        "log": [message for _, message in view.log],
-    }
-
-
-def show(run_id: int | None, seen: Any = None) -> list[Any]:
-    """The run view's outputs; skips when the visitor has `seen` this version already."""
-    with db.open_session() as session:
-        rows = list_rows(session, wanted=run_id)
-        shown = run_id or first_shown(rows)
-        version = run_version(session, run_id=shown, rows=rows)
+        found = list_rows(session, words=look.words.split())
+        rows = found
+        if look.run_id and look.run_id not in [row.id for row in found]:
+            rows = found + list_rows(session, limit=0, wanted=look.run_id)
+        shown = look.run_id or first_shown(rows)
+        version = (shown, look, run_version(session, run_id=shown, rows=rows))
         if version == seen:
             return [gr.skip()] * NUM_OUTPUTS
-        view = load_view(session, run_id=shown, rows=rows) if shown else None
+        view = None
+        if shown:
+            view = load_view(session, run_id=shown, rows=rows, looked_at=look.iteration)
+        order = steering.waiting()
+        waiting = list_rows(session) if order else []
+        num_runs = queries.count_runs(session)
     picker = gr.Dropdown(
         choices=[(row.label, row.id) for row in rows],
         value=view.row.id if view else None,
         visible=bool(rows),
+        info=f"{len(found):,} of {num_runs:,} runs are listed" if len(found) < num_runs else None,
     )
     return [
         picker,
         panel(view),
         gr.Column(visible=view is not None),
+        queue_list(waiting, order),
         programs(view.latest if view else []),
         log_tail(view),
         *_buttons(view),
+        *([gr.skip()] * 3 if keeps_notes or (seen and seen[0] == shown) else _notes(view)),
+        gr.Textbox(visible=num_runs > 1),
+        replace(look, run_id=shown),
         version,
     ]
 
 
-def start(
-    values: dict[Component, Any], paths: dict[Component, str], *, smoke: bool = False
-) -> list[Any]:
+def start(given: dict[Component, Any], made: StartForm, *, smoke: bool) -> list[Any]:
     """A message under the form, and the run view of what was queued."""
-    filled = {path: values[widget] for widget, path in paths.items()}
     try:
-        run_id = form.queue_run(filled, smoke=smoke)
+        run_ids = form.queue_runs(made.values(given), smoke=smoke)
     except (CodeLutraError, StorageError) as error:
         reason = text(form.in_labels(str(error)))
         message = f'<div class="note bad" role="alert">{reason}. Nothing was started.</div>'
         return [message, *[gr.skip()] * NUM_OUTPUTS]
-    message = f'<div class="note good" role="status">Run {run_id} is queued.</div>'
-    return [message, *show(run_id)]
+    told = f"Run {run_ids[0]} is queued."
+    if len(run_ids) > 1:
+        told = f"Run {run_ids[0]} is queued, and run {run_ids[1]} behind it."
+    message = f'<div class="note good" role="status">{told}</div>'
+    return [message, *show(Look(run_ids[0]))]
 
 
-def act(action: Callable[[int], None]) -> Callable[[int | None], list[Any]]:
+def act(look: Look, action: Callable[[int], object]) -> list[Any]:
     """A button's handler: ask for the action, then show the run as it is now."""
-
-    def handler(run_id: int | None) -> list[Any]:
-        if run_id is None:
-            raise gr.Error("choose a run first", print_exception=False)
-        try:
-            action(run_id)
-        except StorageError as error:
-            gr.Warning(text(error))
-        return show(run_id)
-
-    return handler
+    if look.run_id is None:
+        raise gr.Error("choose a run first", print_exception=False)
+    try:
+        action(look.run_id)
+    except StorageError as error:
+        gr.Warning(text(error))
+    return show(look, keeps_notes=True)
 
 
-def choose_model(model: str | None) -> list[Any]:
-    """What is known of the model, and the defaults that depend on it."""
-    about = KNOWN_MODELS.get(model or "", "a Hub id, or the path of a local folder")
-    defaults = {field.path: field.value for field in form.form_fields(model or STARTER)}
-    return [gr.Dropdown(info=about), *(defaults[path] for path in form.model_dependent())]
+def end_here_or_go_on(run_id: int) -> None:
+    with db.open_session() as session:
+        is_to_end = jobs.run_or_error(session, run_id).stop_after is not None
+    if is_to_end:
+        steering.go_on(run_id)
+    else:
+        steering.stop_after_iteration(run_id)
 
 
-def render() -> tuple[gr.Dropdown, gr.Timer, Callable[..., list[Any]], list[Component]]:
-    """Lay the tab out. Returns the run picker, the timer, the refresh handler and its outputs."""
+def clone(run_id: int | None) -> list[Any]:
+    """A run's settings, into the form."""
+    with db.open_session() as session:
+        view = load_view(session, run_id=run_id) if run_id else None
+    if view is None:
+        raise gr.Error("choose a run first", print_exception=False)
+    try:
+        config = config_of_run(view)
+    except CodeLutraError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    return start_form.fill_config(config, f"The settings of run {run_id}. Nothing is started yet.")
+
+
+@dataclass(frozen=True)
+class RefineTab:
+    """What is needed around the tab."""
+
+    picker: gr.Dropdown
+    timer: gr.Timer
+    outputs: list[Any]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The components that show a run."""
+
+    picker: gr.Dropdown
+    words: gr.Textbox
+    body: gr.HTML
+    queue: gr.HTML
+    pause: gr.Button
+    resume: gr.Button
+    end_here: gr.Button
+    cancel: gr.Button
+    clone: gr.Button
+    tags: gr.Textbox
+    note: gr.Textbox
+    save: gr.Button
+    look: gr.State
+    version: gr.State
+    outputs: list[Any]  # of `show`
+
+
+def render() -> RefineTab:
+    """Lay the tab out."""
     with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=300, elem_classes="form-column"):
-            paths, message, start_button, try_button = _form()
+        with gr.Column(scale=4, min_width=300, elem_classes="form-column", elem_id="form-column"):
+            made = start_form.render()
         with gr.Column(scale=9, min_width=320, elem_id="run-column"):
-            picker = gr.Dropdown(
-                label="Run", choices=[], value=None, visible=False, elem_id="run-picker"
-            )
-            body = gr.HTML(panel(None), elem_id="run-panel")
-            with gr.Column(visible=False) as controls:
-                with gr.Row(elem_id="run-buttons"):
-                    pause = gr.Button("Pause", interactive=False, min_width=90)
-                    resume = gr.Button("Resume", interactive=False, min_width=90)
-                    cancel = gr.Button("Cancel", interactive=False, min_width=90)
-                with gr.Accordion("Latest programs", open=True):
-                    latest = gr.HTML("", max_height=420, elem_id="run-programs")
-                with gr.Accordion("Log", open=True):
-                    log = gr.HTML("", autoscroll=True, max_height=260, elem_id="run-log")
-    version = gr.State(None)
-    outputs: list[Any] = [picker, body, controls, latest, log, pause, resume, cancel, version]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    quiet["queue"] = False  # quick: they need not wait for their turn
+            column = _column()
     timer = gr.Timer(TICK_S, active=False)  # until the address bar is read
-    timer.tick(show, [picker, version], outputs, **quiet)
-    picker.input(show, picker, outputs, **quiet)
-    pause.click(act(jobs.pause), picker, outputs, **quiet)
-    resume.click(act(jobs.resume), picker, outputs, **quiet)
-    cancel.click(act(jobs.cancel), picker, outputs, **quiet)
-    for button, is_smoke in ((start_button, False), (try_button, True)):
-        button.click(
-            lambda values, is_smoke=is_smoke: start(values, paths, smoke=is_smoke),
-            set(paths),
-            [message, *outputs],
+    _wire(column, timer)
+    for button, is_smoke in made.buttons:
+        queued = button.click(
+            lambda given, is_smoke=is_smoke: start(given, made, smoke=is_smoke),
+            set(made.widgets.values()),
+            [made.message, *column.outputs],
             api_visibility="private",
             show_progress="minimal",
-            show_progress_on=message,
-        ).then(None, js="() => window.codelutra.showRun()")
-    api(list_runs, api_name="runs")
-    api(start_run, api_name="start_run")
-    api(run_status, api_name="run_status")
-    return picker, timer, show, outputs
-
-
-def _form() -> tuple[dict[Component, str], gr.HTML, gr.Button, gr.Button]:
-    """The settings, each widget with its path in `RefineConfig`; message, Start, Try one task."""
-    sets = list_task_sets()
-    tasks = gr.Dropdown(
-        sets, value=STARTER, label="Task set", allow_custom_value=True, elem_id="tasks",
-        info="a name, or the path of a JSONL file",
-    )  # fmt: skip
-    model = gr.Dropdown(
-        list(KNOWN_MODELS),
-        value=STARTER, label="Model", allow_custom_value=True, elem_id="model",
-        info=KNOWN_MODELS[STARTER],
-    )  # fmt: skip
-    iterations = gr.Slider(
-        1, 8, value=RefineConfig().iterations, step=1, label="Iterations", elem_id="iterations"
-    )
-    waits = gr.Checkbox(
-        False, label="Pause before training", elem_id="pause-before-training",
-        info=RefineConfig.model_fields["pause_before_training"].description,
-    )  # fmt: skip
-    paths: dict[Component, str] = {
-        tasks: "tasks", model: "model", iterations: "iterations", waits: "pause_before_training",
-    }  # fmt: skip
-    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        for field in form.form_fields(STARTER):
-            paths[_widget(field)] = field.path
-    # Without a trigger it runs when the page is opened: a set may have been imported meanwhile.
-    gr.on(
-        None,
-        lambda: gr.Dropdown(choices=list_task_sets()),
-        outputs=tasks,
-        api_visibility="private",
-        show_progress="hidden",
-        queue=False,
-    )
-    needs, seen = gr.HTML("", elem_id="before"), gr.State(None)
-
-    def refresh(values: dict[Component, Any]) -> list[Any]:
-        now = before({path: values[widget] for widget, path in paths.items()})
-        return [gr.skip()] * 2 if now == values[seen] else [now, now]
-
-    changes = [getattr(widget, "change") for widget in paths]  # noqa: B009  # not of a Component
-    triggers = [*changes, gr.Timer(BEFORE_S).tick]
-    for when in (None, triggers):  # when the page is opened, and with what is filled in
-        gr.on(
-            when,
-            refresh,
-            {*paths, seen},
-            [needs, seen],
-            api_visibility="private",
-            show_progress="hidden",
-            queue=False,
-            trigger_mode="always_last",  # while somebody types, only the last change is reckoned
+            show_progress_on=made.message,
         )
-    with gr.Row(elem_id="start-buttons"):
-        try_button = gr.Button("Try one task", elem_id="try", min_width=120)
-        button = gr.Button("Start", variant="primary", elem_id="start", min_width=120)
-    message = gr.HTML("", elem_id="form-message")
-    widgets = {path: widget for widget, path in paths.items()}
-    changing = [model, *(widgets[path] for path in form.model_dependent())]
-    model.input(choose_model, model, changing, api_visibility="private", queue=False)
-    return paths, message, button, try_button
+        queued.then(None, js="() => window.codelutra.showRun()")
+    cloned = column.clone.click(clone, column.picker, made.filled, **QUIET)
+    cloned.then(None, js="() => window.codelutra.showForm()")
+    api(refine_api.list_runs, api_name="runs")
+    api(refine_api.start_run, api_name="start_run")
+    api(refine_api.run_status, api_name="run_status")
+    return RefineTab(column.picker, timer, column.outputs)
 
 
-def _widget(field: form.FormField) -> Component:
-    label: dict[str, Any] = {
-        "label": field.label,
-        "info": field.info,
-        "elem_id": "set-" + field.path.replace(".", "-"),
-    }
-    if field.choices:
-        return gr.Dropdown(list(field.choices), value=field.value, **label)
-    if isinstance(field.value, bool):
-        return gr.Checkbox(field.value, **label)
-    if isinstance(field.value, str):
-        return gr.Textbox(field.value, **label)
-    return gr.Number(field.value, precision=0 if field.whole else None, **label)
+def _column() -> _Column:
+    with gr.Row(elem_id="run-choice"):
+        picker = gr.Dropdown(
+            label="Run", choices=[], value=None, visible=False, elem_id="run-picker", scale=3
+        )
+        words = gr.Textbox(
+            label="Find", placeholder="name, tag, note", visible=False, elem_id="run-words", scale=1
+        )
+    body = gr.HTML(panel(None), js_on_load=CLICKS, elem_id="run-panel")
+    with gr.Column(visible=False) as controls:
+        with gr.Row(elem_id="run-buttons"):
+            pause = gr.Button("Pause", interactive=False, min_width=90)
+            resume = gr.Button("Resume", interactive=False, min_width=90)
+            end_here = gr.Button(END_HERE, interactive=False, min_width=190, elem_id="end-here")
+            cancel = gr.Button("Cancel", interactive=False, min_width=90)
+            copy = gr.Button("Clone into the form", min_width=150, elem_id="clone")
+        queue = gr.HTML("", js_on_load=CLICKS, elem_id="run-queue")
+        with gr.Accordion("Latest programs", open=True):
+            latest = gr.HTML("", max_height=420, elem_id="run-programs")
+        with gr.Accordion("Log", open=True):
+            log = gr.HTML("", autoscroll=True, max_height=260, elem_id="run-log")
+        with gr.Accordion("Settings, tags and note", open=False, elem_id="about-run"):
+            settings = gr.HTML("", elem_id="run-settings")
+            tags = gr.Textbox(label="Tags", placeholder="words", elem_id="run-tags")
+            note = gr.Textbox(label="Note", lines=2, max_lines=8, elem_id="run-note")
+            save = gr.Button("Save tags and note", size="sm", elem_id="save-note")
+    look, version = gr.State(Look()), gr.State(None)
+    outputs: list[Any] = [
+        picker, body, controls, queue, latest, log, pause, resume, end_here, cancel, copy,
+        settings, tags, note, words, look, version,
+    ]  # fmt: skip
+    return _Column(picker, words, body, queue, pause, resume, end_here, cancel, copy, tags, note,
+                   save, look, version, outputs)  # fmt: skip
+
+
+def _wire(column: _Column, timer: gr.Timer) -> None:
+    of_look = [column.picker, column.look, column.words]
+
+    def look_of(run_id: int | None, look: Look, words: str | None) -> Look:
+        """The picker tells the run; an iteration is one of the run that was shown."""
+        iteration = look.iteration if run_id == look.run_id else None
+        return Look(run_id, iteration, words or "")
+
+    def tick(run_id: int | None, look: Look, words: str | None, seen: Any) -> list[Any]:
+        return show(look_of(run_id, look, words), seen)
+
+    def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
+        now, clicked = look_of(run_id, look, words), event._data
+        if "run" in clicked:
+            moved, by = int(clicked["run"]), int(clicked["by"])
+            return act(now, lambda _: steering.move(moved, by=by))
+        at = int(clicked["at"])
+        return show(replace(now, iteration=None if at == now.iteration else at), keeps_notes=True)
+
+    def save(run_id: int | None, look: Look, words: str | None, tags: str, note: str) -> list[Any]:
+        now = look_of(run_id, look, words)
+        return act(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
+
+    timer.tick(tick, [*of_look, column.version], column.outputs, **QUIET)
+    for event in (column.picker.input, column.words.submit, column.words.blur):
+        event(lambda *given: show(look_of(*given)), of_look, column.outputs, **QUIET).then(
+            None, js="() => window.codelutra.rememberIteration()"
+        )
+    for part in (column.body, column.queue):
+        part.select(click, of_look, column.outputs, **QUIET).then(
+            None, js="() => window.codelutra.rememberIteration()"
+        )
+    for button, action in (
+        (column.pause, jobs.pause),
+        (column.resume, jobs.resume),
+        (column.end_here, end_here_or_go_on),
+        (column.cancel, jobs.cancel),
+    ):
+        button.click(
+            lambda *given, action=action: act(look_of(*given), action),
+            of_look, column.outputs, **QUIET,
+        )  # fmt: skip
+    column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **QUIET)
 
 
 def _buttons(view: RunView | None) -> list[gr.Button]:
     return [
         gr.Button(interactive=bool(view and view.can_pause)),
         gr.Button(interactive=bool(view and view.can_resume)),
+        gr.Button(
+            GO_ON if view and view.is_cut else END_HERE,
+            interactive=bool(view and view.can_end_here),
+        ),
         gr.Button(interactive=bool(view and view.can_cancel)),
+        gr.Button(interactive=view is not None),
     ]
+
+
+def _notes(view: RunView | None) -> list[Any]:
+    return [settings_of(view), view.row.tags if view else "", view.note if view else ""]

@@ -1,13 +1,9 @@
 """A `RunView` as HTML: what happens now, what came out so far, what to do next, the log."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 from codelutra.smoke import phase_lines
 from pages.alerts import alert_list
 from pages.caveats import caveats
 from pages.format import (
-    PHASES,
     chip,
     count,
     duration,
@@ -17,28 +13,21 @@ from pages.format import (
     signed_interval,
     text,
 )
+from pages.iteration_panel import iteration_details
+from pages.progress_panel import MOVING, progress_of
 from pages.promotion import MARK, promoted
 from pages.run_view import Gain, RunView
 from storage.jobs import RunStatus
 from storage.trend import TrendPoint
 
-UNITS = {"sample": "programs", "execute": "programs", "train": "steps", "evaluate": "tasks"}
-DOING = {
-    "sample": "sampling programs",
-    "execute": "executing programs",
-    "pair": "pairing correct with incorrect programs",
-    "train": "training the adapter",
-    "evaluate": "evaluating on validation and held-out tasks",
-}
-MOVING = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
-
 EMPTY = """<section class="panel empty" data-state="empty">
 <h3>Nothing has run yet</h3>
 <p>A run lets the model write programs, executes them in a sandbox, trains the model to prefer its
 correct programs to its incorrect ones, and measures the result on held-out tasks.</p>
-<p>Press <strong>Start</strong>: the starter needs no GPU, no account and no network. Four
-iterations take about six minutes on two free cores. You may close this tab at any time;
-the run goes on.</p>
+<p>Choose what to start from in the form, then press <strong>Start</strong>: the starter needs no
+GPU, no account and no network. <strong>Try one task</strong> goes through every phase on one task
+first, and then tells how long the run takes. You may close this tab at any time; the run goes
+on.</p>
 </section>"""
 
 
@@ -50,12 +39,15 @@ def panel(view: RunView | None) -> str:
         _message(view),
         caveats(view.row),
         alert_list(view.alerts, more=view.num_alerts - len(view.alerts)),
-        _progress(view),
+        progress_of(view),
         _results(view),
         _rounds(view),
+        iteration_details(view),
     ]
+    looked_at = "" if view.looked_at is None else f' data-iteration="{view.looked_at}"'
     return (
-        f'<section class="panel" data-state="{text(view.status)}" data-run="{view.row.id}">'
+        f'<section class="panel" data-state="{text(view.status)}" data-run="{view.row.id}"'
+        f"{looked_at}>"
         f"{''.join(parts)}</section>"
     )
 
@@ -102,6 +94,11 @@ def _sentence(view: RunView) -> str:
     match view.status:
         case RunStatus.QUEUED:
             return _queued(view)
+        case RunStatus.RUNNING if view.is_cut:
+            return (
+                f"It ends after {_policy(view.ends_after)}, as asked. You may close this tab: the "
+                "run goes on until then."
+            )
         case RunStatus.RUNNING:
             return "You may close this tab: the run goes on, and this page finds it again."
         case RunStatus.PAUSING:
@@ -119,8 +116,9 @@ def _sentence(view: RunView) -> str:
             return "Cancelled. What is finished is kept; Resume takes the run up again."
         case RunStatus.INTERRUPTED if view.worker_pid is None:
             return (
-                "The worker died in the middle of this run. It goes on from the last finished "
-                "step as soon as the worker is back; this page starts it within seconds."
+                "Interrupted, resuming: the worker died in the middle of this run. It goes on from "
+                "the last finished step as soon as the worker is back; this page starts it within "
+                "seconds."
             )
         case RunStatus.INTERRUPTED:
             return "Another version of CodeLutra began this run. Press Resume to go on with it."
@@ -134,8 +132,15 @@ def _finished(view: RunView) -> str:
         return _tried(view)
     last = max((point.iteration for point in view.scored), default=0)
     early = ""
-    if 0 < last < view.row.iterations:
+    if view.is_cut:
+        early = f" Ended after {_policy(view.ends_after)}, as asked."
+    elif 0 < last < view.row.iterations:
         early = f" Stopped after iteration {last}: its gain on validation tasks may be chance."
+    if not last:
+        return (
+            f"Finished after {duration(total)} of work.{early} This is what the base solves. To "
+            "see what training changes, clone this run into the form and give it an iteration."
+        )
     export = f"python -m codelutra export adapter {view.row.id} --out my-adapter"
     return (
         f"Finished after {duration(total)} of work.{early} The Trends tab has the charts. To take "
@@ -168,58 +173,6 @@ def _queued(view: RunView) -> str:
         runs = ", ".join(f"run {number}" for number in view.ahead)
         return f"Queued behind {runs}: it starts by itself. You may close this tab."
     return "Queued: it starts in a moment. You may close this tab."
-
-
-def _progress(view: RunView) -> str:
-    """The phases of this iteration, the bar, and how long it still takes."""
-    now = view.progress
-    if now is None or view.status is RunStatus.COMPLETED:
-        return ""
-    share = min(1.0, now.done / now.total) if now.total else 0.0
-    where = f"Iteration {now.iteration} of {view.row.iterations}" if now.iteration else "Base model"
-    state = "moving" if view.status in MOVING else "still"
-    amount = f"{count(now.done)} of {count(now.total)} {UNITS.get(now.phase, '')}"
-    return (
-        f'<div class="progress {state}"><div class="where"><b>{where}</b>: '
-        f"{DOING.get(now.phase, text(now.phase))}</div>{_stepper(view)}"
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{round(100 * share)}" aria-label="{where}, {text(now.phase)}">'
-        f'<i style="width:{100 * share:.1f}%"></i></div>'
-        f'<div class="under"><span>{amount if now.total else "loading the model"}</span>'
-        f"{_times(view)}</div></div>"
-    )
-
-
-def _times(view: RunView) -> str:
-    assert view.progress is not None
-    if view.status is not RunStatus.RUNNING:
-        return ""
-    age = max(0.0, (datetime.now(UTC) - view.progress.updated_at).total_seconds())
-    left = view.left
-    return (
-        f"<span>this phase: {_left(left.phase)}</span><span>whole run: {_left(left.run)}</span>"
-        f'<span class="faint">last sign of life <span data-age="{age:.0f}">{age:.0f} s</span> ago'
-        "</span>"
-    )
-
-
-def _left(seconds: float | None) -> str:
-    return "estimating" if seconds is None else f"<b>about {duration(seconds)}</b> left"
-
-
-def _stepper(view: RunView) -> str:
-    assert view.progress is not None
-    now = view.progress
-    phases: Sequence[str] = PHASES if now.iteration else ("evaluate",)
-    here = phases.index(now.phase) if now.phase in phases else 0
-    seconds = next((p.seconds for p in view.trend if p.iteration == now.iteration), {})
-    steps = []
-    for position, phase in enumerate(phases):
-        state = "done" if position < here else "now" if position == here else "todo"
-        took = duration(seconds.get(phase)) if state == "done" and phase in seconds else ""
-        current = ' aria-current="step"' if state == "now" else ""
-        steps.append(f'<li class="{state}"{current}>{phase}<small>{took}</small></li>')
-    return f'<ol class="steps">{"".join(steps)}</ol>'
 
 
 def _results(view: RunView) -> str:
@@ -267,7 +220,7 @@ def _gain(gain: Gain) -> str:
 
 
 def _rounds(view: RunView) -> str:
-    """One box a policy, so that the whole run is in sight."""
+    """One box a policy, so that the whole run is in sight; a scored one opens its details."""
     if view.config.get("smoke"):
         return ""
     scored = {point.iteration: point for point in view.scored}
@@ -275,13 +228,22 @@ def _rounds(view: RunView) -> str:
     best = promoted(view.trend) or None  # the base is no adapter to promote
     boxes = []
     for number in range(view.row.iterations + 1):
-        name = f"Iteration {number}" if number else "Base"
         if number in scored:
             state, value = "done", percent(scored[number].pass_at_1)
         elif number == under_way and view.status is not RunStatus.COMPLETED:
             state, value = "now", "under way" if view.status in MOVING else text(view.status)
         else:
-            state, value = "todo", "to come"
+            state, value = "todo", "to come" if number <= view.ends_after else "left out"
         mark = MARK if number == best else ""
-        boxes.append(f'<li class="{state}"><span>{name}</span><b>{value}</b>{mark}</li>')
+        box = f"<span>{_policy(number).capitalize()}</span><b>{value}</b>{mark}"
+        if state != "todo":
+            is_open = "true" if number == view.looked_at else "false"
+            box = (
+                f'<button type="button" data-at="{number}" aria-pressed="{is_open}">{box}</button>'
+            )
+        boxes.append(f'<li class="{state}">{box}</li>')
     return f'<ol class="rounds" aria-label="Held-out pass@1 by iteration">{"".join(boxes)}</ol>'
+
+
+def _policy(number: int) -> str:
+    return f"iteration {number}" if number else "base"

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from codelutra.evaluation import paired_gain
 from pages.estimate import TimeLeft, time_left
-from storage import db, health, jobs, queries
+from storage import db, gauges, health, jobs, queries, steering
 from storage.health import RaisedAlert
 from storage.jobs import RunStatus
 from storage.lock import find_worker
@@ -36,12 +36,19 @@ class RunRow:
     num_quarantined: int = 0  # tasks of the set that it does not use
     is_unfenced: bool = False
     is_smoke: bool = False  # one task, to see that it works: no result
+    tags: str = ""
 
     @property
     def label(self) -> str:
-        rounds = "1 iteration" if self.iterations == 1 else f"{self.iterations} iterations"
-        what = "smoke test" if self.is_smoke else rounds
-        return f"Run {self.id}: {self.name}, {what} ({self.status})"
+        tags = "".join(f" #{tag}" for tag in self.tags.split())
+        return f"Run {self.id}: {self.name}, {self._what} ({self.status}){tags}"
+
+    @property
+    def _what(self) -> str:
+        if self.is_smoke:
+            return "smoke test"
+        many = {0: "base alone", 1: "1 iteration"}
+        return many.get(self.iterations, f"{self.iterations} iterations")
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,16 @@ class RunView:
     gain: Gain | None
     log: list[tuple[datetime, str]]
     error: str | None
-    latest: Sequence[Sample]  # graded, newest first
+    latest: Sequence[Sample]  # graded, newest first; of the iteration looked at, if one is
+    note: str
+    ends_after: int  # iteration, as planned or as asked
+    machine: dict[str, Any] | None  # what it does now, as the worker saw it
     worker_pid: int | None
     ahead: list[int]  # runs that go first, when this one is queued
     alerts: Sequence[RaisedAlert] = ()  # the newest of them, newest first
     num_alerts: int = 0
     awaits_review_of: int | None = None  # the iteration, of a run that was paused for it
+    looked_at: int | None = None  # the iteration that a person has chosen
 
     @property
     def status(self) -> RunStatus:
@@ -89,7 +100,19 @@ class RunView:
 
     @property
     def left(self) -> TimeLeft:
-        return time_left(self.progress, self.trend, self.row.iterations)
+        return time_left(self.progress, self.trend, self.ends_after)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether people want it to end before what was planned."""
+        return self.ends_after < self.row.iterations
+
+    @property
+    def can_end_here(self) -> bool:
+        """Also: whether that can be taken back."""
+        return self.status in steering.ENDABLE and (
+            self.is_cut or (self.progress.iteration if self.progress else 0) < self.row.iterations
+        )
 
     @property
     def can_pause(self) -> bool:
@@ -106,9 +129,11 @@ class RunView:
         return stuck or self.status in jobs.STOPPED
 
 
-def list_rows(session: Session, *, limit: int = 50, wanted: int | None = None) -> list[RunRow]:
-    """Newest first; the run `wanted` is among them even if it is older than the limit."""
-    runs = list(queries.list_runs(session, limit=limit))
+def list_rows(
+    session: Session, *, limit: int = 50, wanted: int | None = None, words: Sequence[str] = ()
+) -> list[RunRow]:
+    """Those with the words, newest first; the run `wanted` is among them in any case."""
+    runs = list(queries.list_runs(session, limit=limit, words=words))
     if wanted and wanted not in [run.id for run in runs]:
         older = queries.get_run(session, run_id=wanted)
         runs += [older] if older else []
@@ -130,7 +155,9 @@ def first_shown(rows: Sequence[RunRow]) -> int | None:
     return rows[0].id if rows else None
 
 
-def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> RunView | None:
+def load_view(
+    session: Session, *, run_id: int, rows: Sequence[RunRow] = (), looked_at: int | None = None
+) -> RunView | None:
     """None when there is no such run. `rows` saves asking for the statuses again."""
     run = queries.get_run(session, run_id=run_id)
     if run is None:
@@ -151,10 +178,14 @@ def load_view(session: Session, *, run_id: int, rows: Sequence[RunRow] = ()) -> 
             (line.created_at, line.message)
             for line in queries.log_lines(session, run_id=run_id, limit=LOG_LINES)
         ],
-        latest=queries.latest_graded(session, run_id=run_id, limit=LATEST),
+        latest=queries.latest_graded(session, run_id=run_id, limit=LATEST, number=looked_at),
+        note=run.note,
+        ends_after=steering.last_iteration(session, run=run),
+        machine=gauges.reading(session) if row.status in ACTIVE else None,
+        looked_at=looked_at,
         error=jobs.error(run_id) if row.status is RunStatus.FAILED else None,
         worker_pid=worker.pid if worker else None,
-        ahead=_ahead(row, rows),
+        ahead=_ahead(session, row),
         alerts=health.run_alerts(session, run_id=run_id, limit=ALERTS),
         num_alerts=health.count_alerts(session, run_id=run_id),
         awaits_review_of=review_awaited(session, run, row.status),
@@ -182,10 +213,13 @@ def newest_gain(session: Session, *, run_id: int, trend: Sequence[TrendPoint]) -
 def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow]) -> tuple[Any, ...]:
     """Changes exactly when the page has something new to say; cheap enough to ask every tick."""
     worker = find_worker(db.current().home)
-    listed = tuple((row.id, row.status.value) for row in rows)
+    listed = tuple(row.label for row in rows)
     if run_id is None:
         return (listed, worker is None)
-    progress = queries.progress(session, run_id=run_id)
+    run, progress = (
+        queries.get_run(session, run_id=run_id),
+        queries.progress(session, run_id=run_id),
+    )
     last_line = queries.log_lines(session, run_id=run_id, limit=1)
     return (
         run_id,
@@ -196,6 +230,9 @@ def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow])
         last_line[-1].id if last_line else 0,
         sum(i.pass_at_1 is not None for i in queries.iterations(session, run_id=run_id)),
         health.count_alerts(session, run_id=run_id),
+        run and (run.stop_after, run.note),
+        steering.waiting(),
+        gauges.reading(session),
     )
 
 
@@ -212,11 +249,15 @@ def _row(run: Run, status: RunStatus) -> RunRow:
         num_quarantined=len(run.config.get("quarantined", ())),
         is_unfenced=run.is_unfenced,
         is_smoke=bool(run.config.get("smoke")),
+        tags=run.tags,
     )
 
 
-def _ahead(row: RunRow, rows: Sequence[RunRow]) -> list[int]:
+def _ahead(session: Session, row: RunRow) -> list[int]:
+    """The runs that go first: the one that is taken up, and those before it in the queue."""
     if row.status is not RunStatus.QUEUED:
         return []
-    waiting = (*ACTIVE, RunStatus.QUEUED)
-    return [r.id for r in reversed(rows) if r.id < row.id and r.status in waiting]
+    order = steering.waiting()
+    before = order[: order.index(row.id)] if row.id in order else order
+    rows = list_rows(session)
+    return [r.id for r in reversed(rows) if r.status in ACTIVE and r.id not in before] + before

@@ -91,7 +91,7 @@ def build() -> gr.Blocks:
         top = gr.HTML("", elem_id="banner")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Refine", id="refine") as refine_tab:
-                run_picker, run_timer, show_run, run_outputs = refine.render()
+                run_view = refine.render()
             with gr.Tab("Trends", id="trends") as trends_tab:
                 trend_view = trends.render()
             with gr.Tab("Pairs", id="pairs") as pairs_tab:
@@ -102,7 +102,12 @@ def build() -> gr.Blocks:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         speaking = {**quiet, "concurrency_limit": None}  # queued: messages are shown of no others
         quiet["queue"] = False  # quick reads: they need not wait for their turn
-        timers: list[Component] = [run_timer, trend_view.timer, pair_view.timer, task_view.timer]
+        timers: list[Component] = [
+            run_view.timer,
+            trend_view.timer,
+            pair_view.timer,
+            task_view.timer,
+        ]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
 
         def open_address(request: gr.Request) -> list[Any]:
@@ -112,6 +117,8 @@ def build() -> gr.Blocks:
                 gr.Warning(f"There is no run {run_id}.")
                 run_id = None
                 params.pop("run")
+            at = params.get("iteration", "") if tab == "refine" and run_id else ""
+            run = refine.show(refine.Look(run_id, int(at) if at.isdecimal() else None))
             shown = [gr.skip()] * len(trend_view.outputs)
             if tab == "trends":
                 shown = trends.open_at(run_id, params)
@@ -124,15 +131,15 @@ def build() -> gr.Blocks:
                     tasks.Look(params.get("set", STARTER), shown=params.get("task"))
                 )
             now = around()
-            return [gr.Tabs(selected=tab), *_active(tab), *show_run(run_id), *shown, *paired,
+            return [gr.Tabs(selected=tab), *_active(tab), *run, *shown, *paired,
                     *listed, *now, now]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
         def open_refine(run_id: int | None) -> list[Any]:
             if not run_id:
-                return [gr.skip()] * (len(timers) + len(run_outputs))
-            return [*_active("refine"), *show_run(run_id)]
+                return [gr.skip()] * (len(timers) + len(run_view.outputs))
+            return [*_active("refine"), *refine.show(refine.Look(run_id))]
 
         def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:
@@ -152,7 +159,7 @@ def build() -> gr.Blocks:
         opened = [
             tabs,
             *timers,
-            *run_outputs,
+            *run_view.outputs,
             *trend_view.outputs,
             *pair_view.outputs,
             *task_view.outputs,
@@ -161,11 +168,11 @@ def build() -> gr.Blocks:
             seen,
         ]
         read = blocks.load(open_address, None, opened, **speaking)
-        read.then(None, run_picker, js="run => window.codelutra.follow(run)")
-        refine_tab.select(open_refine, trend_view.picker, [*timers, *run_outputs], **quiet)
+        read.then(None, run_view.picker, js="run => window.codelutra.follow(run)")
+        refine_tab.select(open_refine, trend_view.picker, [*timers, *run_view.outputs], **quiet)
         trends_tab.select(
             open_trends,
-            [run_picker, *trend_view.inputs[1:]],
+            [run_view.picker, *trend_view.inputs[1:]],
             [*timers, *trend_view.outputs],
             **quiet,
         )
@@ -178,7 +185,7 @@ def build() -> gr.Blocks:
         }  # fmt: skip
         for name, tab in by_name.items():
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")
-        for picker in (run_picker, trend_view.picker):
+        for picker in (run_view.picker, trend_view.picker):
             picker.change(None, picker, js="run => window.codelutra.remember({run})")
         task_view.picker.change(
             None, task_view.picker, js="set => window.codelutra.remember({set})"

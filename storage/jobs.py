@@ -32,6 +32,7 @@ APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
 VERSION = "3"
+LAST = 2**31 - 1  # DBOS's lowest priority: behind all that have been given a place, see steering.py
 
 
 class RunStatus(StrEnum):
@@ -119,7 +120,7 @@ def pause_for_review(run_id: int, *, iteration_id: int) -> bool:
     The attempt that resumes it finds that one did, and goes on. False then.
     """
     with db.open_session() as session:
-        run, iteration = _run(session, run_id), session.get_one(Iteration, iteration_id)
+        run, iteration = run_or_error(session, run_id), session.get_one(Iteration, iteration_id)
         if iteration.review_attempt is not None and iteration.review_attempt < run.attempt:
             return False
         iteration.review_attempt = run.attempt  # before the pause: a kill between them asks again
@@ -136,7 +137,7 @@ def cancel(run_id: int) -> None:
 def resume(run_id: int) -> None:
     """Queue a new attempt that goes on from the rows the run already has."""
     with db.open_session() as session:
-        run = _run(session, run_id)
+        run = run_or_error(session, run_id)
         now = _status(session, run)
         if now is RunStatus.INTERRUPTED and _workflow(run.workflow_id).app_version != VERSION:
             client().cancel_workflow(run.workflow_id)
@@ -153,7 +154,7 @@ def resume(run_id: int) -> None:
 
 def status(run_id: int) -> RunStatus:
     with db.open_session() as session:
-        return _status(session, _run(session, run_id))
+        return _status(session, run_or_error(session, run_id))
 
 
 def statuses(run_ids: Sequence[int]) -> dict[int, RunStatus]:
@@ -166,7 +167,7 @@ def statuses(run_ids: Sequence[int]) -> dict[int, RunStatus]:
 def error(run_id: int) -> str | None:
     """Why the run failed, in one line; None when it did not."""
     with db.open_session() as session:
-        run = _run(session, run_id)
+        run = run_or_error(session, run_id)
     try:
         workflow = _workflow(run.workflow_id, load_output=True)
     except StorageError as lost:  # a reason like any other: the page can say it
@@ -206,13 +207,14 @@ def _enqueue(session: Session, run: Run) -> None:
         "workflow_id": run.workflow_id,
         "workflow_id_reuse_policy": "reject",
         "app_version": VERSION,
+        "priority": LAST,
     }
     client().enqueue_in_transaction(session, options, run.id)
 
 
 def _stop(run_id: int, action: str, allowed: Sequence[RunStatus]) -> None:
     with db.open_session() as session:
-        run = _run(session, run_id)
+        run = run_or_error(session, run_id)
         now = _status(session, run)
         if now not in allowed:
             raise StorageError(f"run {run_id} is {now}: there is nothing to {action}")
@@ -221,7 +223,7 @@ def _stop(run_id: int, action: str, allowed: Sequence[RunStatus]) -> None:
     client().cancel_workflow(run.workflow_id)
 
 
-def _run(session: Session, run_id: int) -> Run:
+def run_or_error(session: Session, run_id: int) -> Run:
     run = queries.get_run(session, run_id=run_id)
     if run is None:
         raise StorageError(f"there is no run {run_id}")

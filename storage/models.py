@@ -63,6 +63,9 @@ class Run(SQLModel, table=True):
     is_unfenced: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     num_weak: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # tasks
     ablation_id: int | None = Field(default=None, index=True)
+    stop_after: int | None = None  # the iteration after which people want it to end
+    note: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": ""})
+    tags: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": ""})
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
@@ -180,6 +183,14 @@ class Progress(SQLModel, table=True):
     started_done: int = 0
     started_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class Gauge(SQLModel, table=True):
+    """One row: what the machine was last seen doing, as `codelutra/gauges.py` reads it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    values: dict[str, Any] = Field(sa_type=JSON)
+    read_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class LogLine(SQLModel, table=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, func, select
 
 from storage.models import (
@@ -61,9 +61,16 @@ def get_run(session: Session, *, run_id: int) -> Run | None:
     return session.get(Run, run_id)
 
 
-def list_runs(session: Session, *, limit: int = 50, offset: int = 0) -> Sequence[Run]:
-    """Newest first."""
+def list_runs(
+    session: Session, *, limit: int = 50, offset: int = 0, words: Sequence[str] = ()
+) -> Sequence[Run]:
+    """Newest first; each word is in the name, a tag or the note, or is the number."""
     query = select(Run).order_by(col(Run.id).desc()).limit(limit).offset(offset)
+    for word in words:
+        texts = (col(Run.name), col(Run.tags), col(Run.note))
+        found = [text.icontains(word, autoescape=True) for text in texts]
+        is_number = [col(Run.id) == int(word)] if word.isdecimal() and len(word) < 10 else []
+        query = query.where(or_(*found, *is_number))
     return session.exec(query).all()
 
 
@@ -99,6 +106,12 @@ def get_iteration(session: Session, *, run_id: int, number: int) -> Iteration | 
     return session.exec(query).one_or_none()
 
 
+def newest_iteration(session: Session, *, run_id: int) -> int:
+    """The one that has begun last, 0 for the base."""
+    query = select(func.max(Iteration.number)).where(Iteration.run_id == run_id)
+    return session.exec(query).one() or 0
+
+
 def awaited_review(session: Session, *, run: Run) -> int | None:
     """The iteration whose pairs the run's attempt stopped for, to have them reviewed."""
     query = select(Iteration.number).where(
@@ -107,9 +120,14 @@ def awaited_review(session: Session, *, run: Run) -> int | None:
     return session.exec(query).first()
 
 
-def latest_graded(session: Session, *, run_id: int, limit: int) -> Sequence[Sample]:
-    """Of the newest iteration that has any: the samples drawn last, one a task, newest first."""
+def latest_graded(
+    session: Session, *, run_id: int, limit: int, number: int | None = None
+) -> Sequence[Sample]:
+    """Of an iteration, or the newest that has any: the samples drawn last, one a task, newest
+    first."""
     for iteration in reversed(iterations(session, run_id=run_id)):
+        if number not in (None, iteration.number):
+            continue
         query = (
             select(Sample)
             .where(Sample.iteration_id == iteration.id, col(Sample.verdict).is_not(None))

@@ -33,7 +33,9 @@ SECONDS_A_BATCH = float(os.environ.get("FAKE_BATCH_S", "0.05"))
 
 def refine(ledger: Ledger, step: Step) -> None:
     step("0/evaluate", evaluate, ledger, 0)
-    for iteration in range(1, ledger.config.iterations + 1):
+    iteration = 0
+    while iteration < ledger.last_iteration():
+        iteration += 1
         step(f"{iteration}/sample", sample, ledger, iteration)
         step(f"{iteration}/execute", execute, ledger, iteration)
         step(f"{iteration}/pair", pair, ledger, iteration)

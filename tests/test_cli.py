@@ -32,7 +32,7 @@ def write_tasks(folder: Path) -> Path:
 
 
 def test_bad_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "iterations" in fails(capsys, "refine", "--iterations", "0")
+    assert "iterations" in fails(capsys, "refine", "--iterations", "-1")
     assert "training.mode" in fails(capsys, "refine", "--set", "training.mode=ppo")
     assert "NAME=VALUE" in fails(capsys, "refine", "--set", "nonsense")
     assert "typo" in fails(capsys, "refine", "--set", "typo=1")
@@ -57,6 +57,7 @@ def test_settings_reach_the_configuration_over_the_models_defaults() -> None:
     import argparse
 
     options = argparse.Namespace(
+        config=None,
         tasks="starter",
         model="starter",
         iterations=2,

@@ -39,7 +39,9 @@ def release(tasks: str, task_ids: Collection[str]) -> None:
 
 
 def leave_out_quarantined(config: RefineConfig) -> RefineConfig:
-    """The configuration with the quarantine of its set as it is now."""
+    """The configuration with the quarantine of its set as it is now, unless it names its own."""
+    if "quarantined" in config.model_fields_set:
+        return config
     return config.model_copy(update={"quarantined": tuple(sorted(quarantined(config.tasks)))})
 
 

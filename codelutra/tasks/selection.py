@@ -20,6 +20,8 @@ def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
         whole = [task for task in tasks if task.split == split]
         if not whole:
             raise TaskError(f"task set {config.tasks} has no {split} tasks: mark some with `split`")
+        if split == "train" and config.train_kind:
+            whole = _of_kind(whole, config)
         part = [task for task in whole if task.task_id not in left_out]
         if not part:
             raise TaskError(
@@ -32,7 +34,20 @@ def select_tasks(tasks: Sequence[Task], config: RefineConfig) -> list[Task]:
     if config.smoke:
         return chosen
     named = [t for t in tasks if t.split == "validation" and t.task_id not in left_out]
+    if config.train_kind:  # the iteration is chosen by what was trained on
+        named = [task for task in named if task.kind == config.train_kind]
     return chosen + named if named else _with_validation(chosen, config)
+
+
+def _of_kind(tasks: list[Task], config: RefineConfig) -> list[Task]:
+    found = [task for task in tasks if task.kind == config.train_kind]
+    if not found:
+        kinds = ", ".join(sorted({task.kind for task in tasks}))
+        raise TaskError(
+            f"{config.tasks} has no train tasks of kind {config.train_kind!r}: give train_kind one "
+            f"of [{kinds}], or leave it empty"
+        )
+    return found
 
 
 def _with_validation(tasks: list[Task], config: RefineConfig) -> list[Task]:

@@ -15,6 +15,7 @@ import pytest
 from storage.lock import find_worker
 
 ROOT = Path(__file__).parents[2]
+FAKE_WORKER = ROOT / "tests" / "fake_worker.py"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 START_S = 120
@@ -91,6 +92,23 @@ def module_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with _app(folder / "home", folder / "app.log") as app:
         app.start()
         yield app
+
+
+@pytest.fixture(scope="module")
+def quick_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A running one, shared by the tests of a file, whose worker only seems to sample and train:
+    runs take seconds, and can be met at work."""
+    folder = tmp_path_factory.mktemp("quick")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FAKE_BATCH_S": "0.25"}
+    worker = subprocess.Popen([sys.executable, str(FAKE_WORKER), str(folder / "home")], env=env)
+    try:
+        _wait_for(lambda: find_worker(folder / "home") is not None, lambda: "no worker")
+        with _app(folder / "home", folder / "app.log") as app:
+            app.start()
+            yield app
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 @contextlib.contextmanager

@@ -107,6 +107,8 @@ def test_pause_resume_and_a_killed_worker(running_app, page):
     killed = running_app.worker_pid()
     assert killed
     os.kill(killed, signal.SIGKILL)
+    expect(page.locator("#run-panel")).to_contain_text("Interrupted, resuming", timeout=SOON)
+    expect(chip(page)).to_have_text("interrupted")
     deadline = time.monotonic() + SOON / 1000
     while running_app.worker_pid() in (None, killed):
         assert time.monotonic() < deadline, "the worker did not come back"

@@ -64,7 +64,7 @@ def test_bad_input_is_answered_with_one_line(client):
     for given, message in (
         (("starter", "/nowhere", 1, {}), "does not exist"),
         (("nothing", "starter", 1, {}), "no task set"),
-        (("starter", "starter", 0, {}), "Iterations: must be greater than"),
+        (("starter", "starter", -1, {}), "Iterations: must be greater than"),
         (("starter", "starter", 1, {"training.betta": 1}), "training.betta"),
     ):
         with pytest.raises(AppError, match=message):

@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_said_and_not_queued(store, huge):
     assert 'class="note bad" role="alert"' in shown
     assert "are missing" in shown
     with pytest.raises(CodeLutraError, match="are missing"):
-        form.queue_run(START | {"model": huge})
+        form.queue_runs(START | {"model": huge})
     with db.open_session() as session:
         assert queries.count_runs(session) == 0
 
@@ -71,7 +71,7 @@ def test_a_form_that_is_wrong_says_where(store):
 
 
 def test_a_smoke_test_is_queued_under_its_name_and_told_by_phase(store):
-    run_id = form.queue_run(START, smoke=True)
+    (run_id,) = form.queue_runs(START, smoke=True)
     with db.open_session() as session:
         run = queries.get_run(session, run_id=run_id)
         assert run is not None

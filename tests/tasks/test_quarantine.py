@@ -50,7 +50,8 @@ def test_a_run_keeps_the_quarantine_it_was_made_with() -> None:
     release("starter", ["train-1"])
     chosen = select_tasks(tasks(), config)
     assert [task.task_id for task in chosen if task.split == "train"] == ["train-0", "train-2"]
-    assert len(select_tasks(tasks(), leave_out_quarantined(config))) == 6
+    assert leave_out_quarantined(config) == config
+    assert len(select_tasks(tasks(), leave_out_quarantined(RefineConfig()))) == 6
 
 
 def test_a_split_that_is_all_in_quarantine_is_refused() -> None:
@@ -78,3 +79,15 @@ def test_check_puts_bad_golds_there_on_demand(
         "bad": "failing: runtime_error: ZeroDivisionError: division by zero (line 1)"
     }
     assert len(load_tasks(str(path))) == 3
+
+
+def test_one_kind_is_trained_on_and_all_are_scored() -> None:
+    mixed = [
+        task.model_copy(update={"kind": "sql"} if task.task_id.endswith("-1") else {})
+        for task in tasks()
+    ]
+    chosen = select_tasks(mixed, RefineConfig(train_kind="sql", validation_share=0))
+    assert [task.task_id for task in chosen if task.split == "train"] == ["train-1"]
+    assert {task.kind for task in chosen if task.split == "heldout"} == {"sql", "python"}
+    with pytest.raises(TaskError, match=r"no train tasks of kind 'go': .* one of \[python, sql\]"):
+        select_tasks(mixed, RefineConfig(train_kind="go"))
