@@ -69,10 +69,15 @@ def varied(configs: Sequence[RefineConfig]) -> list[str]:
     return [path for path in AXES if len({value_of(config, path) for config in configs}) > 1]
 
 
+def variant_words(config: RefineConfig, paths: Sequence[str]) -> list[str]:
+    """`beta 0.1`, `seed 3`: the values of what is varied."""
+    return [f"{AXES[path]} {value_of(config, path)}" for path in paths]
+
+
 def label(config: RefineConfig, paths: Sequence[str]) -> str:
     """`beta 0.1, K 10`: the variant among those that differ in `paths`, its seed left out."""
-    parts = [f"{AXES[path]} {value_of(config, path)}" for path in paths if path != "seed"]
-    return ", ".join(parts) or "as it is"
+    words = variant_words(config, [path for path in paths if path != "seed"])
+    return ", ".join(words) or "as it is"
 
 
 def value_of(config: RefineConfig, path: str) -> Any:

@@ -15,7 +15,7 @@ PAPER = {"sampling.num_samples": 10, "training.epochs": 1}
 
 @dataclass(frozen=True)
 class Preset:
-    """`changes` are by path; `beside` are those of a second run, else equal to the first.
+    """`changes` are by path; `grid` is that of an ablation, of which each variant is a run.
 
     Tasks and model are whatever the person has chosen, unless the preset has its own.
     """
@@ -24,12 +24,12 @@ class Preset:
     learns: str
     costs: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     tasks: str = ""
     model: str = ""
 
     def config(self, tasks: str, model: str) -> RefineConfig:
-        """Of the first run, on these tasks and this model."""
+        """On these tasks and this model, before the grid."""
         return RefineConfig.for_model(model, tasks=tasks, **nested(self.changes))
 
 
@@ -85,6 +85,6 @@ PRESETS: dict[str, Preset] = {
         "its weight alone.",
         "Twice one iteration: the second run, with weight 0, is queued behind the first.",
         {"iterations": 1, "training.mode": "dual", "training.sft_weight": 1.0, **PAPER},
-        {"training.sft_weight": 0.0},
+        {"training.sft_weight": (1.0, 0.0)},
     ),
 }

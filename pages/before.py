@@ -17,7 +17,7 @@ from codelutra.pace import Measured, forecast, of_row
 from codelutra.pace import words as time_words
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
-from pages.form import BESIDE, build_config, in_labels
+from pages.form import build_config, configs_of, in_labels
 from pages.format import count, text
 from storage import db
 from storage.db import StorageError
@@ -35,11 +35,12 @@ def before(values: Mapping[str, Any]) -> str:
     """HTML for what is filled in; `values` are those of the form."""
     try:
         config = leave_out_quarantined(build_config(values))
+        num_runs = len(configs_of(values))
         facts = _facts(config, _now(KEPT_S))
     except (CodeLutraError, StorageError) as error:
         return _section(f'<p class="faint">{text(error)}</p>')
     shape = _shape(config.model, _now(KEPT_S))
-    rows = _work(config, facts, is_twice=bool(values.get(BESIDE)))
+    rows = _work(config, facts, num_runs=num_runs)
     if isinstance(shape, str):
         return _section(_list([("Memory, disk", f"unknown: {text(shape)}"), *rows]))
     found = estimate(shape, facts, config, _machine(_now(LOOKED_S)))
@@ -60,7 +61,7 @@ def _needs(found: Estimate) -> list[tuple[str, str]]:
     return rows
 
 
-def _work(config: RefineConfig, facts: TaskFacts, *, is_twice: bool) -> list[tuple[str, str]]:
+def _work(config: RefineConfig, facts: TaskFacts, *, num_runs: int) -> list[tuple[str, str]]:
     drawn = config.iterations * facts.num_train * config.sampling.num_samples
     validation = f", {count(facts.num_validation)} validation" if facts.num_validation else ""
     with db.open_session() as session:
@@ -68,7 +69,8 @@ def _work(config: RefineConfig, facts: TaskFacts, *, is_twice: bool) -> list[tup
     runs = [of_row(**vars(row)) for row in rows] + _folders(config.model, _now(KEPT_S))
     known = forecast(runs, config, facts)
     return [
-        ("Time" + ", each" * is_twice, text(time_words(known, until=UNTIL))),
+        *([("Runs", count(num_runs))] if num_runs > 1 else []),
+        ("Time" + ", each" * (num_runs > 1), text(time_words(known, until=UNTIL))),
         (
             "Tasks",
             f"{count(facts.num_train)} training{validation}, {count(facts.num_heldout)} held-out",

@@ -1,7 +1,7 @@
 """The settings form: its fields come from `RefineConfig`, its values become queued runs.
 
 A setting without a field of its own is a line of the text MORE, so that the form can hold any
-configuration: a file's, a run's, a preset's.
+configuration: a file's, a run's, a preset's. What is to be varied makes a run a variant.
 """
 
 from collections import Counter
@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from codelutra.config import MODEL_DEFAULTS, OpenAIBackend, RefineConfig, merge
+from codelutra.ablation import AXES, variant_words, variants, varied
+from codelutra.config import MODEL_DEFAULTS, OpenAIBackend, RefineConfig
 from codelutra.config_rows import config_rows
 from codelutra.config_text import changes_of, nested, parse_settings, problems_of, setting_line
 from codelutra.errors import CodeLutraError
@@ -21,7 +22,7 @@ from codelutra.presets import PRESETS
 from codelutra.smoke import smoke_of
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.tasks.quarantine import leave_out_quarantined
-from storage import db, jobs
+from storage import ablations, db, jobs
 
 ADVANCED: dict[str, str] = {  # path in RefineConfig -> label
     "sampling.num_samples": "Samples per task",
@@ -60,8 +61,9 @@ FIRST = {
 }
 LABELS = FIRST | ADVANCED
 MORE = "more"  # NAME=VALUE lines
-BESIDE = "beside"  # whether a second run follows, without the likelihood term
-WITHOUT_LIKELIHOOD = PRESETS["ablation"].beside
+VARY = {path: f"vary.{path}" for path in AXES}  # values with commas
+PLAN = "plan"  # of ablation.py: each, all
+OF_FORM = (MORE, PLAN, *VARY.values())  # what is no setting of a run
 BACKENDS = ("transformers", "vllm", "openai")
 BACKENDS_HELP = "transformers runs anywhere, vllm needs a GPU, openai asks the servers below"
 
@@ -98,7 +100,7 @@ def build_config(values: Mapping[str, Any]) -> RefineConfig:
     given = {
         path: value.strip() if isinstance(value, str) else value
         for path, value in values.items()
-        if path not in (MORE, BESIDE)
+        if path not in OF_FORM
     }
     if (given | more).get("generation.backend") != "openai":
         given.pop("generation.base_urls", None)
@@ -117,23 +119,29 @@ def form_values(config: RefineConfig) -> dict[str, Any]:
     values["generation.base_urls"] = ", ".join(rows.get("generation.base_urls", ()))
     others = {path: value for path, value in changes_of(config).items() if path not in LABELS}
     values[MORE] = "\n".join(setting_line(*each) for each in others.items())
-    return values | {BESIDE: False}
+    return values | dict.fromkeys(VARY.values(), "") | {PLAN: "each"}
 
 
 def preset_values(key: str, tasks: str, model: str) -> dict[str, Any]:
     """A preset on what is chosen, or on its own tasks and model."""
     preset = PRESETS[key]
     values = form_values(preset.config(preset.tasks or tasks, preset.model or model))
-    return values | {BESIDE: bool(preset.beside)}
+    return values | {VARY[path]: ", ".join(map(str, axis)) for path, axis in preset.grid.items()}
 
 
 def configs_of(values: Mapping[str, Any]) -> list[RefineConfig]:
     """Of the runs that Start queues, one behind the other, with the quarantine of now."""
     config = leave_out_quarantined(build_config(values))
-    if not values.get(BESIDE):
+    grid = {
+        path: [part.strip() for part in (values.get(name) or "").split(",") if part.strip()]
+        for path, name in VARY.items()
+    }
+    if not any(grid.values()):
         return [config]
-    settings = merge(config.model_dump(mode="json"), nested(WITHOUT_LIKELIHOOD))
-    return [config, RefineConfig.model_validate(settings)]
+    try:
+        return variants(config, grid, values.get(PLAN) or "each")
+    except ValidationError as error:
+        raise CodeLutraError(f"Vary: {explain(error)}") from error
 
 
 def explain(error: ValidationError) -> str:
@@ -157,21 +165,28 @@ def queue_runs(values: Mapping[str, Any], *, smoke: bool = False) -> list[int]:
     configs = configs_of(values)
     if smoke:
         configs = [smoke_of(configs[0])]
-    tasks = select_tasks(load_tasks(configs[0].tasks), configs[0])
-    check(configs[0], tasks)
-    num_tasks = Counter(task.split for task in tasks)
-    run_ids = []
+    every = load_tasks(configs[0].tasks)
+    # In memory and on disk they differ by the number of programs alone.
+    largest = max(configs, key=lambda config: config.sampling.num_samples)
+    check(largest, select_tasks(every, largest))
+    paths, run_ids = varied(configs), []
     with db.open_session() as session:
+        group = None
+        if paths:
+            words = " and ".join(AXES[path] for path in paths)
+            group = ablations.create(session, name=f"{words}, {_name(configs[0])}")
         for config in configs:
+            num_tasks = Counter(task.split for task in select_tasks(every, config))
             run = jobs.submit(
                 session,
                 config=config.model_dump(mode="json"),
-                name=_name(config),
+                name=", ".join([_name(config), *variant_words(config, paths)]),
                 num_train=num_tasks["train"],
                 num_validation=num_tasks["validation"],
                 num_heldout=num_tasks["heldout"],
             )
             assert run.id is not None
+            run.ablation_id = group.id if group else None
             run_ids.append(run.id)
     return run_ids
 
@@ -180,8 +195,6 @@ def _name(config: RefineConfig) -> str:
     tasks = config.tasks.rsplit("/", 1)[-1]
     model = config.model.rstrip("/").rsplit("/", 1)[-1]
     name = model if model == tasks else f"{model} on {tasks}"
-    if config.training.mode == "dual" and config.training.sft_weight == 0:
-        name += ", no likelihood term"
     return f"{name}: smoke test" if config.smoke else name
 
 

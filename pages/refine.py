@@ -27,6 +27,7 @@ CLICKS = (
     "  if (button) trigger('select', { ...button.dataset });"
     "});"
 )
+SPEAKING = {**QUIET, "queue": True, "concurrency_limit": None}
 END_HERE, GO_ON = "Stop after this iteration", "Go on to the end"
 
 
@@ -90,7 +91,7 @@ def start(given: dict[Component, Any], made: StartForm, *, smoke: bool) -> list[
         return [message, *[gr.skip()] * NUM_OUTPUTS]
     told = f"Run {run_ids[0]} is queued."
     if len(run_ids) > 1:
-        told = f"Run {run_ids[0]} is queued, and run {run_ids[1]} behind it."
+        told = f"Runs {run_ids[0]} to {run_ids[-1]} are queued, one behind the other."
     message = f'<div class="note good" role="status">{told}</div>'
     return [message, *show(Look(run_ids[0]))]
 
@@ -102,7 +103,7 @@ def act(look: Look, action: Callable[[int], object]) -> list[Any]:
     try:
         action(look.run_id)
     except StorageError as error:
-        gr.Warning(text(error))
+        gr.Warning(text(error))  # shown of a queued event alone
     return show(look, keeps_notes=True)
 
 
@@ -249,7 +250,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
             None, js="() => window.codelutra.rememberIteration()"
         )
     for part in (column.body, column.queue):
-        part.select(click, of_look, column.outputs, **QUIET).then(
+        part.select(click, of_look, column.outputs, **SPEAKING).then(
             None, js="() => window.codelutra.rememberIteration()"
         )
     for button, action in (
@@ -260,9 +261,9 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
     ):
         button.click(
             lambda *given, action=action: act(look_of(*given), action),
-            of_look, column.outputs, **QUIET,
+            of_look, column.outputs, **SPEAKING,
         )  # fmt: skip
-    column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **QUIET)
+    column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **SPEAKING)
 
 
 def _buttons(view: RunView | None) -> list[gr.Button]:

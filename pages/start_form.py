@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from codelutra.ablation import AXES
 from codelutra.config import STARTER, RefineConfig
 from codelutra.config_rows import config_rows, differences
 from codelutra.config_text import command_of, config_of, read_yaml, to_yaml
@@ -25,6 +26,15 @@ from storage.db import StorageError
 
 BEFORE_S = 20.0  # memory that others use changes, and a smoke test tells the time
 FIRST_PRESET = "starter"
+EXAMPLES = {
+    "training.mode": "dual, dpo, sft",
+    "training.beta": "0.1, 0.5",
+    "training.sft_weight": "1, 0.5, 0",
+    "training.reference": "previous, base",
+    "pairing.max_pairs": "5, 10",
+    "sampling.num_samples": "5, 10, 20",
+    "seed": "0, 1, 2",
+}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 Values = dict[Component, Any]
 
@@ -52,7 +62,6 @@ def fill(values: dict[str, Any], preset: str | None, message: str = "") -> list[
     about = KNOWN_MODELS.get(values["model"], "a Hub id, or the path of a local folder")
     shown = values | {
         "model": gr.Dropdown(value=values["model"], info=about),
-        form.BESIDE: gr.Checkbox(value=values[form.BESIDE], visible=values[form.BESIDE]),
     }
     return [*(shown[path] for path in _paths()), preset, message]
 
@@ -95,12 +104,12 @@ def preset_note(key: str | None, values: dict[str, Any]) -> str:
     note = f"<p>{text(preset.learns)}</p><p><b>Cost:</b> {text(preset.costs)}</p>"
     try:
         wanted, configs = preset.config(values["tasks"], values["model"]), form.configs_of(values)
-        changed = differences([wanted, configs[0].model_copy(update={"quarantined": ()})])
+        changed = differences([wanted, form.build_config(values)])
     except (CodeLutraError, StorageError, ValueError):  # what is wrong is told by Start
         return f'<div class="preset-note">{note}</div>'
     words = [f"{form.LABELS.get(d.path, d.path)} is {d.values[1]}" for d in changed]
-    if len(configs) == 1 and preset.beside:
-        words.append("the second run is left out")
+    if len(configs) == 1 and preset.grid:
+        words.append("nothing is varied")
     more = f'<p class="changed">Changed: {text("; ".join(words))}.</p>' if words else ""
     return f'<div class="preset-note">{note}{more}</div>'
 
@@ -206,10 +215,6 @@ def _widgets() -> dict[str, Component]:
         False, label="Pause before training", elem_id="pause-before-training",
         info=about["pause_before_training"].description,
     )  # fmt: skip
-    beside = gr.Checkbox(
-        False, label="Then the same without the likelihood term", visible=False,
-        elem_id="beside", info="a second run, queued behind: training.sft_weight is 0",
-    )  # fmt: skip
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         advanced = {field.path: _widget(field) for field in form.form_fields(STARTER)}
         more = gr.Textbox(
@@ -219,15 +224,39 @@ def _widgets() -> dict[str, Component]:
         gr.HTML(_other_settings())
     # Without a trigger it runs when the page is opened: a set may have been imported meanwhile.
     gr.on(None, lambda: gr.Dropdown(choices=list_task_sets()), outputs=tasks, **QUIET)
-    known = {
-        "tasks": tasks,
-        "model": model,
-        "iterations": iterations,
-        "pause_before_training": waits,
-        form.MORE: more,
-        form.BESIDE: beside,
-    } | advanced
+    known = (
+        {
+            "tasks": tasks,
+            "model": model,
+            "iterations": iterations,
+            "pause_before_training": waits,
+            form.MORE: more,
+        }
+        | advanced
+        | _ablation()
+    )
     return {path: known[path] for path in _paths()}
+
+
+def _ablation() -> dict[str, Component]:
+    """A field a setting that can be varied; all empty for a single run."""
+    with gr.Accordion("Vary (ablation)", open=False, elem_id="vary"):
+        gr.HTML(
+            '<p class="faint">Several values with commas: each makes a run that differs in it '
+            "alone, queued one behind the other and drawn as one chart on Trends.</p>"
+        )
+        fields = {
+            form.VARY[path]: gr.Textbox(
+                "", label=form.LABELS[path], placeholder=EXAMPLES[path], max_lines=1,
+                min_width=120, elem_id=f"vary-{path.replace('.', '-')}",
+            )
+            for path in AXES
+        }  # fmt: skip
+        plan = gr.Radio(
+            [("one setting at a time", "each"), ("every combination", "all")], value="each",
+            label="Of several settings", elem_id="vary-plan",
+        )  # fmt: skip
+    return {**fields, form.PLAN: plan}
 
 
 def _other_settings() -> str:
@@ -259,7 +288,7 @@ def _widget(field: form.FormField) -> Component:
 
 
 def _paths() -> list[str]:
-    return [*form.LABELS, form.MORE, form.BESIDE]
+    return [*form.LABELS, *form.OF_FORM]
 
 
 def _first_values() -> dict[str, Any]:

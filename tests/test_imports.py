@@ -14,6 +14,7 @@ DATABASE_PARTS = {  # of the engine
 }
 PAGES_MAY_IMPORT = {
     "codelutra",
+    "codelutra.ablation",
     "codelutra.backends",
     "codelutra.bundle",
     "codelutra.code_tokens",

@@ -105,11 +105,13 @@ def test_two_runs_of_the_ablation_wait_and_change_places(quick_app, page, client
     open_page(page, f"{quick_app.url}?run={first}")
     expect(page.locator("#run-panel .chip")).to_have_text("running")
     page.get_by_role("radio", name="Without the likelihood term").click()
-    expect(page.get_by_label("Then the same without the likelihood term")).to_be_checked()
+    expect(
+        page.locator("#vary-training-sft_weight input, #vary-training-sft_weight textarea")
+    ).to_have_value("1.0, 0.0")
     expect(page.locator("#preset-note")).to_contain_text("two runs that differ in")
     expect(page.locator("#before")).to_contain_text("Time, each")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#form-message")).to_contain_text("and run")
+    expect(page.locator("#form-message")).to_contain_text("one behind the other")
     with_term, without = first + 1, first + 2
     expect(page.locator("#run-panel")).to_contain_text(f"Queued behind run {first}")
     queue = page.locator("#run-queue li")

@@ -64,7 +64,7 @@ def test_two_runs_without_and_with_the_likelihood_term_differ_in_nothing_else(st
     configs = [RefineConfig.model_validate(run.config) for run in runs]
     (only,) = differences(configs)
     assert (only.path, only.values) == ("training.sft_weight", [1.0, 0.0])
-    assert [run.name for run in runs] == ["starter", "starter, no likelihood term"]
+    assert [run.name for run in runs] == ["starter, sft weight 1.0", "starter, sft weight 0.0"]
     assert configs == form.configs_of(values)
 
 

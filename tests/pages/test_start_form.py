@@ -8,12 +8,15 @@ import pytest
 
 from codelutra.config import RefineConfig
 from codelutra.config_text import config_of, read_yaml
+from codelutra.errors import CodeLutraError
 from codelutra.presets import PRESETS
 from pages import form, start_form
 from pages.before import before
+from storage import ablations, db
 
 OTHER = "other/model"
-PATHS = [*form.LABELS, form.MORE, form.BESIDE]
+WEIGHTS = form.VARY["training.sft_weight"]
+PATHS = [*form.LABELS, *form.OF_FORM]
 
 
 def filled(outputs) -> dict:
@@ -28,14 +31,14 @@ def test_a_preset_suits_any_model_and_says_what_it_brings_and_costs(store, key):
     values = filled(start_form.choose_preset(key, "starter", OTHER))
     wanted = preset.config("starter", preset.model or OTHER)
     assert form.build_config(values) == wanted
-    assert values[form.BESIDE] == (key == "ablation")
+    assert len(form.configs_of(values)) == (2 if key == "ablation" else 1)
     note = start_form.preset_note(key, values)
     assert escape(preset.learns) in note
     assert escape(preset.costs) in note
     assert "Changed:" not in note
-    changed = start_form.preset_note(key, values | {"training.beta": 0.3, form.BESIDE: False})
+    changed = start_form.preset_note(key, values | {"training.beta": 0.3, WEIGHTS: ""})
     assert "Changed: Beta is 0.3" in changed
-    assert ("the second run is left out" in changed) == (key == "ablation")
+    assert ("nothing is varied" in changed) == (key == "ablation")
 
 
 def test_another_model_keeps_the_preset_and_gets_its_own_rates(store):
@@ -52,6 +55,7 @@ def test_what_a_preset_does_is_said_before_the_start(store):
     assert "trained on sql, held-out: 200 python, 200 sql" in before(values)
     values = filled(start_form.choose_preset("ablation", "starter", "starter"))
     assert "Time, each" in before(values)
+    assert "<dt>Runs</dt><dd>2</dd>" in before(values)
 
 
 def test_a_file_that_was_saved_fills_the_form_again(store, tmp_path):
@@ -83,3 +87,22 @@ def test_the_help_of_every_setting_is_its_own_description(store):
     html = start_form._other_settings()
     assert "<dt>sampling.top_p</dt><dd>nucleus mass; 1 = off (Codex: 0.95)</dd>" in html
     assert "training.beta" not in html  # it has a field
+
+
+def test_what_is_varied_makes_a_group_of_runs_and_a_wrong_value_is_told(store):
+    values = filled(start_form.choose_preset("one", "starter", "starter")) | {
+        "max_train": 9, form.VARY["training.beta"]: "0.1, 0.5,", form.VARY["seed"]: "0, 1",
+    }  # fmt: skip
+    run_ids = form.queue_runs(values)
+    with db.open_session() as session:
+        group = ablations.of_run(session, run_id=run_ids[0])
+        runs = ablations.runs_of(session, ablation_id=group.id)
+        assert [run.id for run in runs] == run_ids
+        assert [run.name for run in runs] == [
+            f"starter, beta {beta}, seed {seed}" for beta in (0.5, 0.1) for seed in (0, 1)
+        ]
+        assert group.name == "beta and seed, starter"
+    assert "<dt>Runs</dt><dd>4</dd>" in before(values)
+    with pytest.raises(CodeLutraError, match="Vary: Beta: must be a valid number"):
+        form.queue_runs(values | {form.VARY["training.beta"]: "0.1; 0.5"})
+    assert [form.build_config(values).training.beta] == [0.5]  # the form's own is the first
