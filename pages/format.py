@@ -7,6 +7,8 @@ from codelutra import pace
 from codelutra.records import VerdictKind
 
 NO_VALUE = "–"
+# Until the first answer, which may be an error: that there is nothing must be known to be said.
+READING = '<section class="panel empty" data-state="reading"><p>Reading …</p></section>'
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.pair_warnings import MEANING
 from codelutra.records import VerdictKind
 from pages import pair_acts, pair_api, pair_bulk, pair_files, pair_html, pair_list
-from pages.format import VERDICTS, text
+from pages.format import READING, VERDICTS, text
 from pages.pair_look import (
     NOBODY,
     START,
@@ -192,7 +192,7 @@ def render() -> PairsTab:
     with gr.Row(equal_height=False, elem_id="pairs-row"):
         with gr.Column(scale=9, min_width=320, elem_id="pair-column"):
             said = gr.HTML("", elem_id="pair-said")
-            focus = gr.HTML(pair_html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="pair-focus")
+            focus = gr.HTML(READING, js_on_load=SCRIPT.read_text(), elem_id="pair-focus")
             effects = gr.HTML("", elem_id="pair-effects")
             echo = gr.HTML("", elem_id="pair-turn")  # the turn that was answered
         with gr.Column(scale=4, min_width=300, visible=False, elem_id="pair-side") as side:

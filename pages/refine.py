@@ -10,7 +10,7 @@ from gradio.events import api
 
 from codelutra.errors import CodeLutraError
 from pages import form, refine_api, start_form
-from pages.format import text
+from pages.format import READING, text
 from pages.programs import programs
 from pages.run_list import config_of_run, queue_list, settings_of
 from pages.run_panel import log_tail, panel
@@ -194,7 +194,7 @@ def _column() -> _Column:
         words = gr.Textbox(
             label="Find", placeholder="name, tag, note", visible=False, elem_id="run-words", scale=1
         )
-    body = gr.HTML(panel(None), js_on_load=CLICKS, elem_id="run-panel")
+    body = gr.HTML(READING, js_on_load=CLICKS, elem_id="run-panel")
     with gr.Column(visible=False) as controls:
         with gr.Row(elem_id="run-buttons"):
             pause = gr.Button("Pause", interactive=False, min_width=90)
