@@ -270,7 +270,7 @@ def _buttons(view: RunView | None) -> list[gr.Button]:
         gr.Button(interactive=bool(view and view.can_pause)),
         gr.Button(interactive=bool(view and view.can_resume)),
         gr.Button(
-            GO_ON if view and view.is_cut else END_HERE,
+            GO_ON if view and view.is_cut and view.can_end_here else END_HERE,
             interactive=bool(view and view.can_end_here),
         ),
         gr.Button(interactive=bool(view and view.can_cancel)),
