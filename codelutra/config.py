@@ -20,7 +20,12 @@ _UNSAFE_VARIABLE = "CODELUTRA_UNSAFE_LOCAL_EXECUTION"  # so that child processes
 
 def home() -> Path:
     """The folder that holds the database, run folders and caches (CODELUTRA_HOME)."""
-    return Path(os.environ.get("CODELUTRA_HOME") or Path.home() / ".codelutra").expanduser()
+    return Path(os.environ.get("CODELUTRA_HOME") or default_home()).expanduser()
+
+
+def default_home() -> Path:
+    """Where it is when nothing else is said."""
+    return Path.home() / ".codelutra"
 
 
 def allow_unfenced() -> None:

@@ -24,7 +24,8 @@ def choose(ledger: Ledger, wanted: str) -> Export:
     trained = [number for number in range(1, last + 1) if ledger.adapter(number)]
     if not trained:
         raise CodeLutraError(
-            f"the run in {ledger.folder} has trained no iteration yet: let it go on"
+            f"the run in {ledger.folder} has trained no iteration"
+            + (" yet: let it go on" if last else ": it was to score the base alone")
         )
     best = _best_on_validation(ledger)
     promoted = trained[-1] if best is None else best

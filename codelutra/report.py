@@ -104,6 +104,8 @@ def _headline(ledger: Ledger, policies: Sequence[Mapping[str, Any]], status: str
         return Paragraph(f"Nothing is measured yet.{state}")
     done, planned = len(policies) - 1, ledger.config.iterations
     first = f"Base: {_score(policies[0])}."
+    if not planned:
+        return Paragraph(f"{first} Nothing was to be trained.{state}")
     if not done:
         return Paragraph(f"{first} No iteration is evaluated yet, of {planned} planned.{state}")
     gain = _gain(*(_solved(ledger, policy) for policy in (policies[0], policies[-1])))

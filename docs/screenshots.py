@@ -1,9 +1,9 @@
 """Take the pictures of the documentation from a running app.
 
-python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends|tasks] [--dark]
+python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab NAME] [--dark]
 
-Writes docs/screenshots/TAB.png at 1440 pixels and TAB-narrow.png at 390. For the picture of
-Refine start a run first and call this while it is running.
+Writes docs/screenshots/NAME.png at 1440 pixels and NAME-narrow.png at 390. For the picture of
+Refine start a run first and call this while it is running; `start` is its form alone.
 """
 
 import argparse
@@ -14,25 +14,34 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "screenshots"
 READY = {
     "refine": "#run-panel [data-state]",
+    "start": "#preset-note .preset-note",
     "trends": "[data-curve=syntax] .main-svg",
     "tasks": "#task-table table",
 }
 MORE = {"tasks": "&set=spider&task=spider-27"}  # imported and checked before
+CLICKS = {"start": ["#preset label:last-child", "#elsewhere button"]}  # before it is taken
+PART = {"start": "#form-column"}  # of the page; else all of it
 WIDTHS = {"": 1440, "-narrow": 390}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def take(page: Page, url: str, tab: str, run: int | None, theme: str) -> None:
-    query = f"?tab={tab}&__theme={theme}" + (f"&run={run}" if run else "") + MORE.get(tab, "")
+    where = "refine" if tab == "start" else tab
+    query = f"?tab={where}&__theme={theme}" + (f"&run={run}" if run else "") + MORE.get(tab, "")
     page.set_viewport_size({"width": WIDTHS[""], "height": 900})
     page.goto(url.rstrip("/") + "/" + query)
     page.wait_for_selector(READY[tab])
     page.wait_for_selector("#worker-state footer")
+    for selector in CLICKS.get(tab, ()):
+        page.locator(selector).first.click()
     for suffix, width in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(1500)  # Plotly draws anew for the new width
         file = FOLDER / f"{tab}{'-dark' if theme == 'dark' else ''}{suffix}.png"
-        page.screenshot(path=file, full_page=True)
+        if tab in PART:
+            page.locator(PART[tab]).screenshot(path=file)
+        else:
+            page.screenshot(path=file, full_page=True)
         print(file, file.stat().st_size // 1000, "kB")
 
 

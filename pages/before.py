@@ -16,10 +16,12 @@ from codelutra.model_shape import ModelShape, read_shape
 from codelutra.pace import Measured, forecast, of_row
 from codelutra.pace import words as time_words
 from codelutra.tasks import load_tasks, select_tasks
+from codelutra.tasks.findings import NO_LABEL
 from codelutra.tasks.quarantine import leave_out_quarantined
 from pages.form import build_config, configs_of, in_labels
 from pages.format import count, text
 from storage import db
+from storage.checks import newest_findings
 from storage.db import StorageError
 from storage.pace import measured_runs
 
@@ -44,7 +46,15 @@ def before(values: Mapping[str, Any]) -> str:
     if isinstance(shape, str):
         return _section(_list([("Memory, disk", f"unknown: {text(shape)}"), *rows]))
     found = estimate(shape, facts, config, _machine(_now(LOOKED_S)))
-    return _section(_list([*_needs(found), *rows]) + _warnings(found) + _terms(found))
+    return _section(
+        _list([_model(shape), *_needs(found), *rows]) + _warnings(found) + _terms(found)
+    )
+
+
+def _model(shape: ModelShape) -> tuple[str, str]:
+    """Its shape was read, so it is one that can be loaded; trying one task does load it."""
+    where = "on this machine" if shape.is_here else "downloaded by the first run"
+    return ("Model", f"{shape.parameters / 1e6:,.1f} M parameters, {where}")
 
 
 def _needs(found: Estimate) -> list[tuple[str, str]]:
@@ -77,7 +87,26 @@ def _work(config: RefineConfig, facts: TaskFacts, *, num_runs: int) -> list[tupl
         ),
         ("Programs", f"{count(drawn)} sampled and executed" if drawn else ALONE),
         *([("Kinds", _kinds(config))] if config.train_kind else []),
+        ("Golds", _golds(config)),
     ]
+
+
+def _golds(config: RefineConfig) -> str:
+    """Whether the set's golds were run, and how many of those that count give no label."""
+    with db.open_session() as session:
+        check = newest_findings(session, tasks=config.tasks)
+    if check is None:
+        return "not checked yet: Check golds on the Tasks tab"
+    away = set(config.quarantined)
+    bad = {
+        found["task_id"]
+        for found in check.findings or []
+        if found["problem"] in NO_LABEL and found["task_id"] not in away
+    }
+    if bad:
+        words = f"{count(len(bad))} of {count(check.total)} fail or are not repeatable"
+        return f'{words}: quarantine them on the Tasks tab <b class="fit-warn">look</b>'
+    return f'{count(check.total)} checked, none is left that fails <b class="fit-good">sound</b>'
 
 
 def _kinds(config: RefineConfig) -> str:

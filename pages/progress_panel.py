@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from codelutra.fit import gib
 from pages.estimate import phase_rate
 from pages.format import PHASES, count, duration, text
-from pages.run_view import RunView
+from pages.run_view import AT_WORK, RunView
 from storage.jobs import RunStatus
 
 UNITS = {"sample": "programs", "execute": "programs", "train": "steps", "evaluate": "tasks"}
@@ -17,7 +17,6 @@ DOING = {
     "train": "training the adapter",
     "evaluate": "evaluating on validation and held-out tasks",
 }
-MOVING = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
 
 
 def progress_of(view: RunView) -> str:
@@ -27,7 +26,7 @@ def progress_of(view: RunView) -> str:
         return ""
     share = min(1.0, now.done / now.total) if now.total else 0.0
     where = f"Iteration {now.iteration} of {view.ends_after}" if now.iteration else "Base model"
-    state = "moving" if view.status in MOVING else "still"
+    state = "moving" if view.status in AT_WORK else "still"
     amount = f"{count(now.done)} of {count(now.total)} {UNITS.get(now.phase, '')}"
     return (
         f'<div class="progress {state}"><div class="where"><b>{where}</b>: '

@@ -28,6 +28,7 @@ CLICKS = (
     "});"
 )
 SPEAKING = {**QUIET, "queue": True, "concurrency_limit": None}
+REMEMBER = "() => window.codelutra.rememberIteration()"
 END_HERE, GO_ON = "Stop after this iteration", "Go on to the end"
 
 
@@ -245,14 +246,17 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         return act(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
 
     timer.tick(tick, [*of_look, column.version], column.outputs, **QUIET)
-    for event in (column.picker.input, column.words.submit, column.words.blur):
-        event(lambda *given: show(look_of(*given)), of_look, column.outputs, **QUIET).then(
-            None, js="() => window.codelutra.rememberIteration()"
-        )
+    chosen = column.picker.input(
+        lambda *given: show(look_of(*given)), of_look, column.outputs, **QUIET
+    )
+    chosen.then(None, js=REMEMBER)
+    for event in (column.words.submit, column.words.blur):
+        event(
+            lambda *given: show(look_of(*given), keeps_notes=True),
+            of_look, column.outputs, **QUIET,
+        )  # fmt: skip
     for part in (column.body, column.queue):
-        part.select(click, of_look, column.outputs, **SPEAKING).then(
-            None, js="() => window.codelutra.rememberIteration()"
-        )
+        part.select(click, of_look, column.outputs, **SPEAKING).then(None, js=REMEMBER)
     for button, action in (
         (column.pause, jobs.pause),
         (column.resume, jobs.resume),
@@ -271,7 +275,7 @@ def _buttons(view: RunView | None) -> list[gr.Button]:
         gr.Button(interactive=bool(view and view.can_pause)),
         gr.Button(interactive=bool(view and view.can_resume)),
         gr.Button(
-            GO_ON if view and view.is_cut else END_HERE,
+            GO_ON if view and view.is_cut and view.can_end_here else END_HERE,
             interactive=bool(view and view.can_end_here),
         ),
         gr.Button(interactive=bool(view and view.can_cancel)),

@@ -13,9 +13,9 @@ from pages.start_form import same_elsewhere
 
 def queue_list(rows: Sequence[RunRow], order: Sequence[int]) -> str:
     """In the order in which they start, each with the buttons that move it; '' where none waits."""
-    names = {row.id: row.name for row in rows}
+    titles = {row.id: row.title for row in rows}
     items = [
-        f"<li><span>Run {run_id}: {text(names.get(run_id, 'an older run'))}</span>"
+        f"<li><span>{text(titles.get(run_id, f'Run {run_id}'))}</span>"
         f"{_move(run_id, -1, 'Earlier', is_possible=place > 0)}"
         f"{_move(run_id, 1, 'Later', is_possible=place < len(order) - 1)}</li>"
         for place, run_id in enumerate(order)

@@ -14,9 +14,9 @@ from pages.format import (
     text,
 )
 from pages.iteration_panel import iteration_details
-from pages.progress_panel import MOVING, progress_of
+from pages.progress_panel import progress_of
 from pages.promotion import MARK, promoted
-from pages.run_view import Gain, RunView
+from pages.run_view import AT_WORK, Gain, RunView
 from storage.jobs import RunStatus
 from storage.trend import TrendPoint
 
@@ -231,7 +231,7 @@ def _rounds(view: RunView) -> str:
         if number in scored:
             state, value = "done", percent(scored[number].pass_at_1)
         elif number == under_way and view.status is not RunStatus.COMPLETED:
-            state, value = "now", "under way" if view.status in MOVING else text(view.status)
+            state, value = "now", "under way" if view.status in AT_WORK else text(view.status)
         else:
             state, value = "todo", "to come" if number <= view.ends_after else "left out"
         mark = MARK if number == best else ""

@@ -16,7 +16,8 @@ from storage.lock import find_worker
 from storage.models import Progress, Run, Sample
 from storage.trend import TrendPoint, run_trend
 
-ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING, RunStatus.INTERRUPTED)
+AT_WORK = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
+ACTIVE = (*AT_WORK, RunStatus.INTERRUPTED)
 LOG_LINES = 200
 ALERTS = 3  # shown beside the run; the Trends tab has all
 LATEST = 6  # programs shown with their evidence
@@ -39,9 +40,13 @@ class RunRow:
     tags: str = ""
 
     @property
+    def title(self) -> str:
+        return f"Run {self.id}: {self.name}, {self._what}"
+
+    @property
     def label(self) -> str:
         tags = "".join(f" #{tag}" for tag in self.tags.split())
-        return f"Run {self.id}: {self.name}, {self._what} ({self.status}){tags}"
+        return f"{self.title} ({self.status}){tags}"
 
     @property
     def _what(self) -> str:
@@ -181,7 +186,7 @@ def load_view(
         latest=queries.latest_graded(session, run_id=run_id, limit=LATEST, number=looked_at),
         note=run.note,
         ends_after=steering.last_iteration(session, run=run),
-        machine=gauges.reading(session) if row.status in ACTIVE else None,
+        machine=gauges.reading(session) if row.status in AT_WORK else None,
         looked_at=looked_at,
         error=jobs.error(run_id) if row.status is RunStatus.FAILED else None,
         worker_pid=worker.pid if worker else None,

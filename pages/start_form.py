@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.ablation import AXES
-from codelutra.config import STARTER, RefineConfig
+from codelutra.config import STARTER, RefineConfig, default_home, home
 from codelutra.config_rows import config_rows, differences
 from codelutra.config_text import command_of, config_of, read_yaml, to_yaml
 from codelutra.errors import CodeLutraError
@@ -123,10 +123,11 @@ def same_elsewhere(configs: list[RefineConfig]) -> str:
         f"Save as YAML{f' ({number})' if len(configs) > 1 else ''}</a>"
         for number, config in enumerate(configs, 1)
     ]
+    place = "" if home() == default_home() else f"<p>where CODELUTRA_HOME is {text(home())}</p>"
     return (
         f'<div class="same"><pre class="code" tabindex="0">{lines}</pre>'
         f'<div><button class="small" type="button" data-copy>Copy</button>{"".join(files)}</div>'
-        "</div>"
+        f"{place}</div>"
     )
 
 

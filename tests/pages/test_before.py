@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from codelutra.errors import CodeLutraError
+from codelutra.tasks.quarantine import quarantine
 from pages import before, form
 from pages.run_panel import panel
 from pages.run_view import load_view
-from storage import db, queries, recording
+from storage import checks, db, queries, recording
 
 START = {"tasks": "starter", "model": "starter", "iterations": 2}
 
@@ -40,6 +41,20 @@ def test_needs_time_and_amounts_are_told(store):
     assert "320 training, 80 validation, 400 held-out" in shown
     assert "6,400 sampled and executed" in shown
     assert "3,848,448 parameters" in shown
+
+
+def test_the_model_and_the_golds_are_looked_at(store):
+    shown = before.before(START)
+    assert "3.8 M parameters, on this machine" in shown
+    assert "not checked yet: Check golds on the Tasks tab" in shown
+    found = [{"task_id": "a", "problem": "failing", "reason": ""},
+             {"task_id": "b", "problem": "slow", "reason": ""}]  # fmt: skip
+    check_id = checks.submit(tasks="starter", total=800)
+    with db.open_session() as session:
+        checks.finish(session, check_id=check_id, findings=found)
+    assert "1 of 800 fail or are not repeatable: quarantine them" in before.before(START)
+    quarantine("starter", {"a": "failing"})
+    assert "800 checked, none is left that fails" in before.before(START)
 
 
 def test_what_does_not_fit_is_said_and_not_queued(store, huge):

@@ -61,6 +61,7 @@ def test_what_a_preset_does_is_said_before_the_start(store):
 def test_a_file_that_was_saved_fills_the_form_again(store, tmp_path):
     config = RefineConfig.for_model("starter", seed=7, sandbox={"timeout_s": 2.5})
     html = start_form.same_elsewhere([config])
+    assert f"where CODELUTRA_HOME is {store}" in html  # imported sets and quarantines are there
     data = re.search(r"base64,([^\"]+)", html)
     assert data
     path = tmp_path / "my run.yaml"
