@@ -28,6 +28,9 @@ TRIAL_QUEUE = "trials"  # of programs that a person waits for, see trials.py
 TRIAL_WORKFLOW = "run_trial"
 IMPORT_QUEUE = "imports"  # of pairs, see pair_imports.py: a trial need not wait for their end
 IMPORT_WORKFLOW = "import_pairs"
+COMPARE_QUEUE = "comparisons"  # several at a time: they share one engine
+COMPARE_WORKFLOW = "compare"
+COMPARED_AT_ONCE = 4
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -82,6 +85,9 @@ def prepare(home: Path) -> None:
         # otherwise hold the only place for ever.
         for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE):
             _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
+        _client.register_queue(
+            COMPARE_QUEUE, worker_concurrency=COMPARED_AT_ONCE, polling_interval_sec=0.3
+        )
     _database = database
 
 

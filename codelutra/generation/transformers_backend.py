@@ -223,9 +223,7 @@ def draw_from_nucleus(
     # A token belongs to it when those before it do not make up the mass, as in TopPLogitsWarper.
     is_in = cumulative - likeliest < top_p
     mass = cumulative.where(is_in, 0).amax(dim=-1, keepdim=True)
-    drawn = (
-        torch.rand(mass.shape, generator=random, device=mass.device) * mass
-    )  # in [0, mass), but for rounding
+    drawn = torch.rand_like(mass, generator=random) * mass  # in [0, mass), but for rounding
     last = is_in.sum(dim=-1, keepdim=True) - 1
     place = torch.searchsorted(cumulative, drawn, right=True).minimum(last)
     return tokens.gather(1, place)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from codelutra.errors import CodeLutraError
 from codelutra.generation.backend import GenerationRequest
-from codelutra.serving.switching import News, SwitchingGenerator
+from codelutra.serving.switching import News, Row, SwitchingGenerator
 
 DEFAULT_TOKENS = 16  # OpenAI's own
 MAX_TOKENS, MAX_SAMPLES = 32_768, 200
@@ -131,24 +131,21 @@ class _Reply:
         used: dict[str, Any] = {}
         for news in self._news():
             used = self._usage(news.num_tokens)
-            if choices := [_choice(vars(row), self.request.logprobs) for row in news.rows]:
+            if choices := [_choice(row, self.request.logprobs) for row in news.rows]:
                 yield _event({**self.head, "choices": choices, "usage": used})
         yield _event({**self.head, "choices": [], "usage": used})
         yield "data: [DONE]\n\n"
 
     def whole(self) -> dict[str, Any]:
-        rows = [
-            {"index": index, "text": "", "logprobs": [], "finish_reason": None}
-            for index in range(self.wish.n)
-        ]
+        rows = [Row(index) for index in range(self.wish.n)]
         tokens = 0
         for news in self._news():
             tokens = news.num_tokens
             for row in news.rows:
-                known = rows[row.index]
-                known["text"] += row.text
-                known["logprobs"] += row.logprobs
-                known["finish_reason"] = row.finish_reason
+                whole = rows[row.index]
+                whole.text += row.text
+                whole.logprobs += row.logprobs
+                whole.finish_reason = row.finish_reason
         choices = [_choice(row, self.request.logprobs) for row in rows]
         if self.wish.prompt_logprobs is not None:
             choices[0]["prompt_logprobs"] = self._prompt_logprobs()
@@ -173,9 +170,9 @@ class _Reply:
         }  # fmt: skip
 
 
-def _choice(row: dict[str, Any], has_logprobs: bool) -> dict[str, Any]:
-    logprobs = {"token_logprobs": row["logprobs"]} if has_logprobs else None
-    return {**row, "logprobs": logprobs}
+def _choice(row: Row, has_logprobs: bool) -> dict[str, Any]:
+    logprobs = {"token_logprobs": row.logprobs} if has_logprobs else None
+    return {**vars(row), "logprobs": logprobs}
 
 
 def _ids(generator: SwitchingGenerator, prompt: str) -> list[int]:

@@ -47,6 +47,14 @@ class Client:
         except openai.OpenAIError as error:
             raise GenerationError(f"{self.url}: {first_line(error)}") from error
 
+    def is_there(self) -> bool:
+        """Whether anybody listens."""
+        try:
+            self.models()
+        except GenerationError:
+            return False
+        return True
+
     def load_adapter(self, name: str, folder: str) -> None:
         body = {"lora_name": name, "lora_path": folder}
         try:

@@ -51,7 +51,7 @@ class Server:
         self.adapters: dict[str, Loaded] = {}  # by name
         self._token = secrets.token_urlsafe(24)
         self._folder = Path(tempfile.mkdtemp(prefix="codelutra-engine-"))
-        self.revision = model_revision(wanted.model)
+        self.revision = ""  # of the base, known when it is ready
         if isinstance(wanted.backend, VllmBackend):
             self._child: PhaseChild | VllmChild = VllmChild(log)
         else:
@@ -59,6 +59,7 @@ class Server:
 
     def wait_until_ready(self, should_stop: Callable[[], bool]) -> None:
         """Raises GenerationError when it does not start, StopRequested when told to stop."""
+        self.revision = model_revision(self.wanted.model)
         job = {
             "backend": self.wanted.backend.model_dump(mode="json"),
             "model": resolve_model(self.wanted.model),
