@@ -6,7 +6,6 @@ from typing import Any
 from codelutra.config import SandboxConfig
 from codelutra.grading import NO_PROGRAM, execute_all, gold_program, grade, one_line, with_inputs
 from codelutra.prompting import task_program
-from codelutra.records import VerdictKind
 from codelutra.sandbox import Sandbox
 from codelutra.showing import shown
 from codelutra.tasks.task import Task
@@ -48,13 +47,3 @@ def try_answers(
              "shown": shown(result.value) if result.outcome == "ok" else None}
         )  # fmt: skip
     return rows
-
-
-def is_proof(result: dict[str, Any] | None) -> bool:
-    """Whether its verdict may decide on which side of a pair it stands."""
-    return bool(
-        result
-        and result["verdict"]
-        and not result["flaky"]
-        and result["verdict"] != VerdictKind.HARNESS_ERROR
-    )

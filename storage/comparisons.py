@@ -12,7 +12,8 @@ from storage.db import StorageError
 from storage.jobs import RunStatus
 from storage.models import utc_now
 
-UNSEEN = timedelta(seconds=15)  # after which nobody looks at it any more
+# After which nobody looks at it any more; browsers wake a hidden page once a minute.
+UNSEEN, UNSEEN_WAITING = timedelta(seconds=30), timedelta(seconds=150)
 CHOICES = ("tie", "bad")
 OPEN = ("waiting", "answering")
 
@@ -73,14 +74,18 @@ def stop(session: Session, *, comparison_id: int) -> None:
 
 def is_unwanted(session: Session, *, comparison_id: int) -> bool:
     """Somebody stopped it, or nobody looks at it any more."""
-    query = select(Comparison.is_stopped, Comparison.seen_at).where(Comparison.id == comparison_id)
-    is_stopped, seen_at = session.exec(query).one()
-    return is_stopped or utc_now() - seen_at > UNSEEN
+    query = select(Comparison.is_stopped, Comparison.seen_at, Comparison.note)
+    is_stopped, seen_at, note = session.exec(query.where(Comparison.id == comparison_id)).one()
+    return is_stopped or utc_now() - seen_at > (UNSEEN_WAITING if note else UNSEEN)
 
 
 def set_note(session: Session, *, comparison_id: int, note: str) -> None:
-    changed = update(Comparison).where(col(Comparison.id) == comparison_id).values(note=note)
-    session.connection().execute(changed)
+    """Whoever waited for it has time to look once more when the waiting is over."""
+    row = session.get_one(Comparison, comparison_id)
+    if row.note and not note:
+        row.seen_at = utc_now()
+    row.note = note
+    session.flush()
 
 
 def set_answers(

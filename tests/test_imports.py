@@ -26,6 +26,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.machine",
     "codelutra.measured",
     "codelutra.model_shape",
+    "codelutra.model_states",
     "codelutra.models",
     "codelutra.pace",
     "codelutra.pair_export",
@@ -42,6 +43,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.tasks.findings",
     "codelutra.tasks.quarantine",
     "codelutra.tasks.stored",
+    "codelutra.votes",
 }
 
 
