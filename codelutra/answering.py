@@ -18,6 +18,8 @@ from codelutra.serving.client import Client, Piece
 from codelutra.serving.server import BASE, Server, Wanted
 
 POLL_S = 0.15
+CHARACTERS = 100  # that a token has at most, but for spaces
+MAX_CHARACTERS = 200_000  # of one completion: a server that never ends is left
 RANK = 64  # of adapters that a server is started for, at least
 
 
@@ -95,6 +97,7 @@ def stream(
     one column is in its Told.
     """
     told = {place: Told(proof) for place, (*_, proof) in sources.items()}
+    limit = min(MAX_CHARACTERS, CHARACTERS * request.max_new_tokens)
     pieces: queue.Queue[tuple[int, Piece | CodeLutraError | None]] = queue.Queue()
     is_stopped = threading.Event()
 
@@ -102,7 +105,7 @@ def stream(
         try:
             for piece in client.stream(model, prompt, request):
                 pieces.put((place, piece))
-                if is_stopped.is_set():
+                if is_stopped.is_set() or len(told[place].texts.get(piece.index, "")) > limit:
                     break
         except CodeLutraError as error:
             pieces.put((place, error))
@@ -133,6 +136,8 @@ def stream(
 def _take(told: Told, piece: Piece | CodeLutraError | None, seconds: float) -> None:
     if piece is None:
         told.is_over = True
+        for index in told.texts:  # left before its end
+            told.endings.setdefault(index, "length")
     elif isinstance(piece, CodeLutraError):
         told.error = str(piece)
     else:

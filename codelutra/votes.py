@@ -72,3 +72,16 @@ def complaint(chosen: Mapping[str, Any] | None, rejected: Mapping[str, Any] | No
     if rejected["verdict"] == VerdictKind.CORRECT:
         return "both are correct"
     return ""
+
+
+def find_pair(
+    chosen: Sequence[Mapping[str, Any] | None], rejected: Sequence[Mapping[str, Any] | None]
+) -> tuple[int, int] | str:
+    """The first two samples of two columns that are a preference pair, or why none are."""
+    reasons = []
+    for one, left in enumerate(chosen):
+        for other, right in enumerate(rejected):
+            if not (why := complaint(left, right)):
+                return one, other
+            reasons.append(why)
+    return reasons[0] if reasons else "nothing was answered"

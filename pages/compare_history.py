@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from codelutra.votes import TIE, tallies
 from pages.code_html import visible
+from pages.compare_states import name_of_key
 from pages.format import count, interval, percent, text
 from storage import comparisons
 from storage.compare_models import Answer, Comparison, Vote
@@ -67,7 +68,8 @@ def win_rates(session: Session) -> str:
         rate = tally.rate
         share = f"{percent(rate[0])} <small>{interval(*rate[1:])}</small>" if rate else "–"
         rows.append(
-            f'<tr><th scope="row">{text(one)} against {text(other)}</th><td>{share}</td>'
+            f'<tr><th scope="row">{text(name_of_key(one))} against '
+            f"{text(name_of_key(other))}</th><td>{share}</td>"
             f"<td>{tally.wins} : {tally.losses}</td><td>{tally.ties}</td>"
             f"<td>{tally.both_bad}</td></tr>"
         )

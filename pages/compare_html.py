@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from codelutra.evaluation import wilson_interval
 from codelutra.records import VerdictKind
-from codelutra.votes import BAD, TIE, complaint
+from codelutra.votes import BAD, TIE, find_pair
 from pages.code_html import plain
 from pages.compare_proof import LETTERS, Shown, probe, proof, same
 from pages.compare_results import result, results_differ
@@ -171,39 +171,44 @@ def _pair_buttons(shown: Shown) -> str:
     """A pair for each two columns that are one, the correct program chosen; else why not."""
     if not shown.is_named:
         return ""
-    answers = {place: shown.of(place)[0] for place in range(len(shown.row.columns))}
-    reasons, buttons = [], []
-    for one, left in answers.items():
-        for other, right in answers.items():
-            if one == other:
-                continue
-            why = complaint(left.result, right.result)
-            if why:
-                reasons.append((one, other, why))
-                continue
-            buttons.append(
-                f'<button class="act" data-do="pair" data-chosen="{one}" data-rejected="{other}">'
-                f"{LETTERS[one]} is right, {LETTERS[other]} is not: make it a pair</button>"
-            )
-    if buttons:
-        return f'<div class="votes">{"".join(buttons)}</div>'
-    chosen = shown.vote.choice if shown.vote else "0"
-    why = next(
-        (why for one, _, why in reasons if str(one) == chosen), reasons[0][2] if reasons else ""
+    places = range(len(shown.row.columns))
+    results = [[answer.result for answer in shown.of(place)] for place in places]
+    found = {
+        (one, other): find_pair(results[one], results[other])
+        for one in places
+        for other in places
+        if one != other
+    }
+    if shown.row.task.get("split", "train") != "train":
+        return _no_pair("the task is held out, and training on it would make its score worthless")
+    buttons = "".join(
+        f'<button class="act" data-do="pair" data-chosen="{one}" data-rejected="{other}">'
+        f"{LETTERS[one]} is right, {LETTERS[other]} is not: make it a pair</button>"
+        for (one, other), pair in found.items()
+        if not isinstance(pair, str)
     )
-    return f'<p class="faint" data-no-pair>No preference pair: {text(why)}.</p>' if why else ""
+    if buttons:
+        return f'<div class="votes">{buttons}</div>'
+    voted = shown.vote.choice if shown.vote else "0"
+    reasons = {one: why for (one, _), why in reversed(found.items())}
+    return _no_pair(str(reasons.get(int(voted) if voted.isdecimal() else 0)))
+
+
+def _no_pair(why: str) -> str:
+    return f'<p class="faint" data-no-pair>No preference pair: {text(why)}.</p>'
 
 
 def _diff(shown: Shown) -> str:
     """Of the first two columns: programs and results."""
     left, right = shown.of(0)[0], shown.of(1)[0]
-    if not shown.is_over or not left.text or not right.text:
+    if not shown.is_over or not left.text or not right.text or left.text == right.text:
         return ""
     names = (shown.name(0), shown.name(1))
     programs = [(answer.result or {}).get("program") or answer.text for answer in (left, right)]
     kind = shown.row.task.get("kind", "")
+    which = "the first samples" if shown.row.settings["num_samples"] > 1 else "the answers"
     return (
-        f"<details open data-diff><summary>How the answers differ</summary>"
+        f"<details open data-diff><summary>How {which} differ</summary>"
         f"{side_by_side(programs[0], programs[1], kind, names)}"
         f"{results_differ(left, right, names)}</details>"
     )

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from codelutra.errors import CodeLutraError
-from codelutra.votes import complaint
+from codelutra.votes import find_pair
 from pages.pair_files import describe
 from storage import comparisons, db, pair_imports, queries
 from storage.compare_models import Comparison
@@ -23,21 +23,16 @@ def make_pair(comparison_id: int, run_id: int | None, chosen: int, rejected: int
         row = comparisons.get(session, comparison_id=comparison_id)
         run = queries.get_run(session, run_id=run_id) if run_id else None
         answers = comparisons.answers(session, comparison_id=comparison_id)
-    first = {answer.place: answer for answer in reversed(answers)}
     if row is None or run is None:
         raise CodeLutraError("choose the run that is to learn from it")
-    if chosen not in first or rejected not in first:
-        raise CodeLutraError("there is no such column")
-    if why := complaint(first[chosen].result, first[rejected].result):
-        raise CodeLutraError(f"no pair: {why}")
-    pair = {
-        **_task(row, run),
-        "chosen": first[chosen].text,
-        "rejected": first[rejected].text,
-    }
+    mine, theirs = ([a for a in answers if a.place == place] for place in (chosen, rejected))
+    pair = find_pair([a.result for a in mine], [a.result for a in theirs])
+    if isinstance(pair, str):
+        raise CodeLutraError(f"no pair: {pair}")
+    given = {**_task(row, run), "chosen": mine[pair[0]].text, "rejected": theirs[pair[1]].text}
     path = db.current().home / "imports" / f"{uuid4().hex}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(given) + "\n", encoding="utf-8")
     wish = PairImport(
         run_id=run.id or 0, name=f"comparison {comparison_id}", path=str(path),
         comparison_id=comparison_id,

@@ -48,6 +48,14 @@ def key_of(run: Run, iteration: Iteration) -> str:
     return f"run:{run.id}/{iteration.number}"
 
 
+def name_of_key(key: str) -> str:
+    kind, _, rest = key.partition(":")
+    if kind == "run":
+        run_id, _, number = rest.partition("/")
+        return f"Run {run_id}, iteration {number}"
+    return f"{rest} (base)" if kind == "base" else rest
+
+
 def label_of(run: Run, iteration: Iteration) -> str:
     score = "" if iteration.pass_at_1 is None else f", pass@1 {percent(iteration.pass_at_1)}"
     return f"Run {run.id}, iteration {iteration.number} ({run.config['model']}{score})"
