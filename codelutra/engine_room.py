@@ -38,6 +38,7 @@ class EngineRoom:
         self._server: Server | None = None
         self._is_ready = False
         self._users = 0
+        self._is_lent = False  # to a batch, which loads models itself
         self._idle_since = time.monotonic()
         # vLLM's server ends with the thread that started it: this one stays.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="engine")
@@ -89,6 +90,38 @@ class EngineRoom:
                 self._idle_since = time.monotonic()
                 self._changed.notify_all()
 
+    @contextmanager
+    def alone(self, should_stop: Callable[[], bool], on_note: Note) -> Iterator[Callable[[], bool]]:
+        """The machine without any server, for somebody who loads models himself.
+
+        Yields what says that a run has taken it. Raises StopRequested.
+        """
+        with self._changed:
+            self._wait(lambda: self._users > 0 or self._is_lent, should_stop, on_note)
+            self._stop()
+            self._is_lent = True
+        self._say("stopped")
+        try:
+            yield lambda: self._run_id is not None
+        finally:
+            with self._changed:
+                self._is_lent = False
+                self._changed.notify_all()
+
+    def _wait(
+        self, is_busy: Callable[[], bool], should_stop: Callable[[], bool], on_note: Note
+    ) -> None:
+        """With the lock held, until no run has the machine and nobody else is busy with it."""
+        while self._run_id is not None or is_busy():
+            on_note(
+                f"run {self._run_id} has the machine: this goes on when it is over or paused"
+                if self._run_id is not None
+                else "others use the machine: this is next"
+            )
+            if should_stop():
+                raise StopRequested("stopped on request")
+            self._changed.wait(POLL_S)
+
     def show(self, server: Server) -> None:
         """Say what it has loaded by now."""
         wanted = server.wanted
@@ -97,15 +130,10 @@ class EngineRoom:
 
     def _claim(self, wanted: Wanted, should_stop: Callable[[], bool], on_note: Note) -> Server:
         with self._changed:
-            while self._run_id is not None or (self._users and not self._fits(wanted)):
-                on_note(
-                    f"run {self._run_id} has the machine: this goes on when it is over or paused"
-                    if self._run_id is not None
-                    else "others are asking another base: this is next"
-                )
-                if should_stop():
-                    raise StopRequested("stopped on request")
-                self._changed.wait(POLL_S)
+            self._wait(
+                lambda: self._is_lent or (self._users > 0 and not self._fits(wanted)),
+                should_stop, on_note,
+            )  # fmt: skip
             is_new = not self._fits(wanted)
             if is_new:
                 self._stop()

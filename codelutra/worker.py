@@ -24,6 +24,7 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
+from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
 from codelutra.compare_rows import run_comparison
 from codelutra.engine_room import EngineRoom
@@ -138,6 +139,10 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     @DBOS.workflow(name=jobs.COMPARE_WORKFLOW, max_recovery_attempts=3)
     def compare(comparison_id: int) -> None:
         _guarded("comparison", partial(run_comparison, room), comparison_id)
+
+    @DBOS.workflow(name=jobs.BATCH_WORKFLOW, max_recovery_attempts=3)
+    def batch(batch_id: int) -> None:
+        _guarded("batch", partial(run_stored_batch, room), batch_id)
 
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)

@@ -11,7 +11,15 @@ from typing import Any
 import gradio as gr
 
 from codelutra.errors import CodeLutraError
-from pages import compare_api, compare_form, compare_history, compare_html, compare_pairs
+from pages import (
+    compare_api,
+    compare_batch,
+    compare_form,
+    compare_history,
+    compare_html,
+    compare_pairs,
+    compare_serve,
+)
 from pages.compare_ask import again, ask
 from pages.compare_form import Form
 from pages.compare_proof import Shown
@@ -111,7 +119,8 @@ def open_address(params: Mapping[str, str]) -> list[Any]:
     with db.open_session() as session:
         history = [compare_history.table(session), compare_history.win_rates(session)]
         form = compare_form.filled(session)
-    return [comparison_id, view, engine, *history, *form, seen]
+        served = compare_serve.how_to(session)
+    return [comparison_id, view, engine, *history, *form, compare_batch.sets(), served, seen]
 
 
 def render() -> CompareTab:
@@ -133,8 +142,11 @@ def render() -> CompareTab:
                 download = gr.DownloadButton("Download", visible=False)
             with gr.Accordion("Win rates of blind votes", open=False, elem_id="compare-rates"):
                 rates = gr.HTML("")
+            batch = compare_batch.render()
+            serve = compare_serve.render()
     timer = gr.Timer(TICK_S, active=False)
-    outputs: list[Any] = [shown, view, engine, history, rates, *form.filled, seen]
+    outputs: list[Any] = [shown, view, engine, history, rates, *form.filled, batch.tasks, serve,
+                          seen]  # fmt: skip
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False
     live = [view, engine, seen]
@@ -170,6 +182,7 @@ def render() -> CompareTab:
     history.select(on_history, words, [shown, *live, history], **quiet)
     words.submit(on_words, words, history, **quiet)
     make.click(on_make, [kind, words], download, **quiet)
+    compare_batch.wire(batch, form.states, form.run, timer, quiet)
     compare_api.expose()
     return CompareTab(timer, outputs, seen)
 

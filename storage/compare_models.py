@@ -63,6 +63,23 @@ class Vote(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
+class Batch(SQLModel, table=True):
+    """Many prompts through several states; its status is that of workflow `batch-ID`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id")  # with whose settings and tasks
+    tasks: str = ""  # '' for those that the run was scored on, else a set or a file
+    name: str = Field(default="", sa_type=CleanText)  # of the tasks, as a person calls them
+    states: list[dict[str, Any]] = Field(sa_type=JSON)
+    note: str = Field(default="", sa_type=CleanText)
+    done: int = 0
+    total: int = 0
+    scores: list[dict[str, Any]] | None = Field(default=None, sa_type=JSON)
+    path: str = ""  # of the table, a row for each task and state
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class Engine(SQLModel, table=True):
     """What the worker says of its engine server; the only row has id 1.
 

@@ -31,6 +31,8 @@ IMPORT_WORKFLOW = "import_pairs"
 COMPARE_QUEUE = "comparisons"  # several at a time: they share one engine
 COMPARE_WORKFLOW = "compare"
 COMPARED_AT_ONCE = 4
+BATCH_QUEUE = "batches"  # see batches.py
+BATCH_WORKFLOW = "run_batch"
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -83,7 +85,7 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE):
+        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE, BATCH_QUEUE):
             _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
         _client.register_queue(
             COMPARE_QUEUE, worker_concurrency=COMPARED_AT_ONCE, polling_interval_sec=0.3
@@ -188,7 +190,7 @@ def error(run_id: int) -> str | None:
 def unfinished() -> list[WorkflowStatus]:
     """Every attempt that is queued or under way, of any version, oldest first."""
     return client().list_workflows(
-        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW, IMPORT_WORKFLOW],
+        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW, IMPORT_WORKFLOW, BATCH_WORKFLOW],
         status=["ENQUEUED", "PENDING"],
         load_input=False,
         load_output=False,

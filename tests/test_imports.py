@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 DATABASE_PARTS = {  # of the engine
     *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
-    *("compare_rows.py", "engine_room.py"),
+    *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
 }
 PAGES_MAY_IMPORT = {
