@@ -30,9 +30,16 @@ IMPORT_QUEUE = "imports"  # of pairs, see pair_imports.py: a trial need not wait
 IMPORT_WORKFLOW = "import_pairs"
 COMPARE_QUEUE = "comparisons"  # several at a time: they share one engine
 COMPARE_WORKFLOW = "compare"
-COMPARED_AT_ONCE = 4
 BATCH_QUEUE = "batches"  # see batches.py
 BATCH_WORKFLOW = "run_batch"
+QUEUES = {
+    QUEUE: 1,
+    CHECK_QUEUE: 1,
+    TRIAL_QUEUE: 1,
+    IMPORT_QUEUE: 1,
+    COMPARE_QUEUE: 4,
+    BATCH_QUEUE: 1,
+}
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -85,11 +92,8 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE, BATCH_QUEUE):
-            _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
-        _client.register_queue(
-            COMPARE_QUEUE, worker_concurrency=COMPARED_AT_ONCE, polling_interval_sec=0.3
-        )
+        for queue, at_once in QUEUES.items():
+            _client.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.5)
     _database = database
 
 
