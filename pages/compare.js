@@ -10,10 +10,14 @@ element.addEventListener("click", (event) => {
 
 const shown = () => Number(element.querySelector("[data-comparison]")?.dataset.comparison ?? 0);
 
-let written = null;
+let written = null; // of the comparison that was shown last
 const remember = () => {
   const address = element.querySelector("[data-address]")?.dataset.address;
-  if (!address || address === written || element.offsetParent === null) return;
+  if (element.offsetParent === null) return;
+  written ??= address ?? ""; // what the page was opened with stays where it is
+  if (!address || address === written) return;
+  // On a narrow screen the answers are below the form.
+  if (written !== null && window.innerWidth < 900) element.scrollIntoView({ behavior: "smooth" });
   written = address;
   window.codelutra.remember(JSON.parse(address));
 };

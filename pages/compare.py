@@ -118,7 +118,8 @@ def open_address(params: Mapping[str, str]) -> list[Any]:
     view, engine, seen = poll(comparison_id, None)
     with db.open_session() as session:
         history = [compare_history.table(session), compare_history.win_rates(session)]
-        form = compare_form.filled(session)
+        like = comparisons.get(session, comparison_id=comparison_id)
+        form = compare_form.filled(session, like)
         served = compare_serve.how_to(session)
     return [comparison_id, view, engine, *history, *form, compare_batch.sets(), served, seen]
 

@@ -14,6 +14,7 @@ from pages import compare_states
 from pages.compare_ask import OWN, TEXT_ONLY, Wish, some_task, task_of
 from pages.format import text
 from storage import queries
+from storage.compare_models import Comparison
 
 KINDS = [("only text, not run", TEXT_ONLY), ("SQL", "sql"), ("Python", "python"),
          ("JavaScript", "javascript")]  # fmt: skip
@@ -58,20 +59,33 @@ class Form:
         )
 
 
-def filled(session: Session) -> list[Any]:
-    """What there is to choose from now, for `Form.filled`; the newest iteration and its base."""
+def filled(session: Session, like: Comparison | None) -> list[Any]:
+    """What there is to choose from now, for `Form.filled`: as a comparison has it, else the newest
+    iteration and its base on some held-out task."""
     found = compare_states.choices(session)
     first = compare_states.first_two(session)
     runs = [(f"Run {run.id}: {run.name}", run.id or 0) for run in queries.list_runs(session)]
     values = [*first, "", "", "", ""][:4]
-    task = some_task(STARTER, "heldout")
+    if like and not like.is_blind:
+        values = [*(column["key"] for column in like.columns), "", "", ""][:4]
+    tasks, task_id, prompt = _prompt(like)
     return [
         *(gr.Dropdown(choices=[("none", ""), *found], value=value) for value in values),
         gr.Dropdown(choices=runs, value=runs[0][1] if runs else None),
-        gr.Dropdown(choices=[("a prompt of my own", OWN), *((n, n) for n in list_task_sets())]),
-        task.task_id,
-        task.prompt,
+        gr.Dropdown(
+            choices=[("a prompt of my own", OWN), *((n, n) for n in list_task_sets())], value=tasks
+        ),
+        task_id,
+        prompt,
     ]
+
+
+def _prompt(like: Comparison | None) -> tuple[str, str, str]:
+    """Set, task and prompt."""
+    if like and like.tasks:
+        return like.tasks, like.task_id, like.prompt
+    task = some_task(STARTER, "heldout")
+    return STARTER, task.task_id, task.prompt
 
 
 def render() -> Form:
@@ -97,11 +111,10 @@ def render() -> Form:
             label="A correct program, if you know one", lines=2,
             info="its result is what is expected; without one answers are run, not judged",
         )  # fmt: skip
-    states = [
-        gr.Dropdown([("none", "")], value="", label=f"Column {letter}", allow_custom_value=True,
-                    elem_id=f"compare-{letter.lower()}")
-        for letter in "ABCD"
-    ]  # fmt: skip
+    states = []
+    for letters in ("AB", "CD"):
+        with gr.Row(elem_classes="compare-states"):
+            states += [_state(letter) for letter in letters]
     gr.HTML('<p class="faint">Also the folder of an adapter, or <code>http://server:8000/v1 '
             "model</code>.</p>")  # fmt: skip
     widgets["mode"] = mode = gr.Radio(
@@ -124,6 +137,13 @@ def render() -> Form:
         run = gr.Dropdown([], label="Pairs go to", elem_id="compare-run")
     _wire(tasks, of_set, own, split, task_id, prompt, pick, message, mode)
     return Form(widgets, states, button, run, voter, message)
+
+
+def _state(letter: str) -> gr.Dropdown:
+    return gr.Dropdown(
+        [("none", "")], value="", label=f"Column {letter}", allow_custom_value=True, min_width=130,
+        elem_id=f"compare-{letter.lower()}",
+    )  # fmt: skip
 
 
 def _wire(

@@ -49,7 +49,7 @@ def _row(session: Session, row: Comparison) -> str:
     said = "" if vote is None else _said(vote)
     return (
         f'<tr><th scope="row"><button class="link" data-open="{row.id}">{row.id}</button></th>'
-        f"<td>{visible(row.task_id or prompt)}</td><td>{text(states)}</td><td>{said}</td></tr>"
+        f"<td>{visible(row.task_id or prompt)}</td><td>{visible(states)}</td><td>{said}</td></tr>"
     )
 
 

@@ -87,7 +87,7 @@ def _column(shown: Shown, place: int) -> str:
     states = {answer.state for answer in answers}
     state = next((s for s in ("answering", "waiting", "failed", "stopped") if s in states), "done")
     letter = LETTERS[place]
-    label = text(shown.row.columns[place]["label"]) if shown.is_named else "unnamed until your vote"
+    label = visible(shown.row.columns[place]["label"]) if shown.is_named else "unnamed until your vote"
     said = f'<span class="faint">{WORDS[state]}</span>' if state in WORDS else ""
     kind = shown.row.task.get("kind", "")
     body = _samples(answers, kind) if len(answers) > 1 else _answer(answers[0], kind)
@@ -100,7 +100,7 @@ def _column(shown: Shown, place: int) -> str:
 
 def _answer(answer: Answer, kind: str) -> str:
     if answer.state == "failed":
-        return f'<div class="note bad" role="alert">{text(answer.error)}</div>'
+        return f'<div class="note bad" role="alert">{visible(answer.error)}</div>'
     said = f'<p class="faint">{ENDLESS}</p>' if answer.ending == "length" else ""
     if not answer.text.strip() and answer.state == "done":
         body = '<p class="faint" data-empty>An empty answer.</p>'

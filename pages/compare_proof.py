@@ -72,23 +72,23 @@ def proof(shown: Shown, place: int) -> str:
     if found.problem:
         return (
             f'<div class="note bad" role="alert" data-untrue><b>This answer is not true.</b> '
-            f"{text(found.problem)}.</div>"
+            f"{visible(found.problem)}.</div>"
         )
     rate = f" · {found.num_tokens / found.seconds:.0f} tokens/s" if found.seconds else ""
-    facts = [f"base {text(found.model)} <code>{text(found.revision[:19])}</code>"]
+    facts = [f"base {visible(found.model)} <code>{text(found.revision[:19])}</code>"]
     if found.adapter:
         same = " = as recorded" if found.recorded_sha256 else ", nothing recorded to compare with"
         facts.append(
-            f'adapter <code>{text(found.adapter)}</code> sha256 <code title="{text(found.sha256)}">'
+            f'adapter <code>{visible(found.adapter)}</code> sha256 <code title="{text(found.sha256)}">'
             f"{text(found.sha256[:12])}</code>{same}"
         )
     elif found.backend.startswith("remote"):
-        facts = [f"model {text(found.model)}, as the server says; nothing proves it"]
+        facts = [f"model {visible(found.model)}, as the server says; nothing proves it"]
     else:
         facts.append("no adapter")
     probe = f" · {text(found.probe)}" if found.probe else ""
     return (
-        f'<div class="proof faint" data-proof>{" · ".join(facts)} · {text(found.backend)}{rate}'
+        f'<div class="proof faint" data-proof>{" · ".join(facts)} · {visible(found.backend)}{rate}'
         f"{probe}</div>"
     )
 
