@@ -18,7 +18,7 @@ from storage.compare_models import Engine
 
 IDLE_S = 600.0  # after which it is stopped
 POLL_S = 0.3
-LOG = "engine.log"
+PLACE = "engine"  # below the home: its log, and copies of adapters
 
 log = logging.getLogger(__name__)
 Note = Callable[[str], None]
@@ -137,7 +137,7 @@ class EngineRoom:
             is_new = not self._fits(wanted)
             if is_new:
                 self._stop()
-                place = db.current().home / LOG
+                place = db.current().home / PLACE
                 self._server = self._starter.submit(Server, wanted, place).result()
                 self._is_ready = False
             assert self._server

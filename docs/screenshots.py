@@ -1,6 +1,6 @@
 """Take the pictures of the documentation from a running app.
 
-python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends|tasks] [--dark]
+python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends|compare|tasks] [--dark]
 
 Writes docs/screenshots/TAB.png at 1440 pixels and TAB-narrow.png at 390. For the picture of
 Refine start a run first and call this while it is running.
@@ -15,9 +15,13 @@ FOLDER = Path(__file__).parent / "screenshots"
 READY = {
     "refine": "#run-panel [data-state]",
     "trends": "[data-curve=syntax] .main-svg",
+    "compare": "[data-comparison][data-state=over]",
     "tasks": "#task-table table",
 }
-MORE = {"tasks": "&set=spider&task=spider-27"}  # imported and checked before
+MORE = {
+    "compare": "&comparison=1",  # answered before
+    "tasks": "&set=spider&task=spider-27",
+}  # imported and checked before
 WIDTHS = {"": 1440, "-narrow": 390}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

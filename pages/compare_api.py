@@ -18,7 +18,7 @@ def compare(
 ) -> int:  # fmt: skip
     """Ask two to four model states (base:starter, run:3/1, an adapter's folder): its number.
 
-    It stops when nobody reads it with `comparison` for half a minute.
+    It stops when nobody reads it with `comparison` for twelve seconds.
     """
     wish = Wish(
         prompt, states, tasks, task_id, num_samples=num_samples, temperature=temperature,

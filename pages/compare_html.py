@@ -87,7 +87,9 @@ def _column(shown: Shown, place: int) -> str:
     states = {answer.state for answer in answers}
     state = next((s for s in ("answering", "waiting", "failed", "stopped") if s in states), "done")
     letter = LETTERS[place]
-    label = visible(shown.row.columns[place]["label"]) if shown.is_named else "unnamed until your vote"
+    label = (
+        visible(shown.row.columns[place]["label"]) if shown.is_named else "unnamed until your vote"
+    )
     said = f'<span class="faint">{WORDS[state]}</span>' if state in WORDS else ""
     kind = shown.row.task.get("kind", "")
     body = _samples(answers, kind) if len(answers) > 1 else _answer(answers[0], kind)

@@ -79,7 +79,7 @@ def proof(shown: Shown, place: int) -> str:
     if found.adapter:
         same = " = as recorded" if found.recorded_sha256 else ", nothing recorded to compare with"
         facts.append(
-            f'adapter <code>{visible(found.adapter)}</code> sha256 <code title="{text(found.sha256)}">'
+            f"adapter <code>{visible(found.adapter)}</code> sha256 <code>"
             f"{text(found.sha256[:12])}</code>{same}"
         )
     elif found.backend.startswith("remote"):

@@ -13,7 +13,7 @@ from storage.jobs import RunStatus
 from storage.models import utc_now
 
 # After which nobody looks at it any more; browsers wake a hidden page once a minute.
-UNSEEN, UNSEEN_WAITING = timedelta(seconds=30), timedelta(seconds=150)
+UNSEEN, UNSEEN_WAITING = timedelta(seconds=12), timedelta(seconds=150)
 CHOICES = ("tie", "bad")
 OPEN = ("waiting", "answering")
 

@@ -6,7 +6,6 @@ whatever becomes of the original meanwhile.
 
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,17 +44,19 @@ class Loaded:
 
 
 class Server:
-    def __init__(self, wanted: Wanted, log: Path) -> None:
-        """Starts the child; `wait_until_ready` comes next."""
-        self.wanted, self._log = wanted, log
+    def __init__(self, wanted: Wanted, place: Path) -> None:
+        """Starts the child; `wait_until_ready` comes next. One server at a time has `place`."""
+        self.wanted, self._log = wanted, place / "engine.log"
         self.adapters: dict[str, Loaded] = {}  # by name
         self._token = secrets.token_urlsafe(24)
-        self._folder = Path(tempfile.mkdtemp(prefix="codelutra-engine-"))
+        self._folder = place / "adapters"
+        shutil.rmtree(self._folder, ignore_errors=True)  # left by a worker that was killed
+        self._folder.mkdir(parents=True)
         self.revision = ""  # of the base, known when it is ready
         if isinstance(wanted.backend, VllmBackend):
-            self._child: PhaseChild | VllmChild = VllmChild(log)
+            self._child: PhaseChild | VllmChild = VllmChild(self._log)
         else:
-            self._child = PhaseChild("serve", log=log, error=GenerationError)
+            self._child = PhaseChild("serve", log=self._log, error=GenerationError)
 
     def wait_until_ready(self, should_stop: Callable[[], bool]) -> None:
         """Raises GenerationError when it does not start, StopRequested when told to stop."""

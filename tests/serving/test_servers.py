@@ -34,7 +34,7 @@ def server(
 ) -> Iterator[Server]:
     known = {"transformers": TransformersBackend, "vllm": VllmBackend}
     backend = known[request.param](dtype="float32")
-    server = Server(Wanted("starter", backend), tmp_path_factory.mktemp("engine") / "log")
+    server = Server(Wanted("starter", backend), tmp_path_factory.mktemp("engine"))
     try:
         server.wait_until_ready(never)
         yield server
@@ -91,7 +91,7 @@ def test_a_file_that_was_replaced_is_found_out_and_a_copy_is_what_answers(
 
 
 def test_a_start_can_be_stopped(tmp_path: Path) -> None:
-    server = Server(Wanted("starter", TransformersBackend()), tmp_path / "engine.log")
+    server = Server(Wanted("starter", TransformersBackend()), tmp_path)
     with pytest.raises(StopRequested):
         server.wait_until_ready(lambda: True)
     server.stop()
