@@ -31,6 +31,7 @@ class Told:
     texts: dict[int, str] = field(default_factory=dict)
     endings: dict[int, str] = field(default_factory=dict)
     error: str = ""
+    is_cut: bool = False  # by us: it said more than was asked for
     is_over: bool = False
 
 
@@ -105,7 +106,8 @@ def stream(
         try:
             for piece in client.stream(model, prompt, request):
                 pieces.put((place, piece))
-                if is_stopped.is_set() or len(told[place].texts.get(piece.index, "")) > limit:
+                told[place].is_cut = len(told[place].texts.get(piece.index, "")) > limit
+                if is_stopped.is_set() or told[place].is_cut:
                     break
         except CodeLutraError as error:
             pieces.put((place, error))
@@ -136,8 +138,11 @@ def stream(
 def _take(told: Told, piece: Piece | CodeLutraError | None, seconds: float) -> None:
     if piece is None:
         told.is_over = True
-        for index in told.texts:  # left before its end
-            told.endings.setdefault(index, "length")
+        unfinished = told.texts.keys() - told.endings.keys()
+        if told.is_cut:
+            told.endings |= dict.fromkeys(unfinished, "length")
+        elif unfinished and not told.error:
+            told.error = "the server ended in the middle of its answer"
     elif isinstance(piece, CodeLutraError):
         told.error = str(piece)
     else:

@@ -97,8 +97,11 @@ class _Comparing(_Errand):
     def run(self) -> None:
         try:
             remote = [place for place, state in enumerate(self.states) if state.kind == "remote"]
-            for place in self._open(remote):
-                self._answer_by({place: client_of(self.states[place], self.row.prompt)})
+            elsewhere = {
+                place: client_of(self.states[place], self.row.prompt)
+                for place in self._open(remote)
+            }
+            self._answer_by(elsewhere)
             for wanted, places in self._wanted().items():
                 self._answer_from_engine(wanted, places)
             self._run_programs()
@@ -126,6 +129,8 @@ class _Comparing(_Errand):
                     self._end_open("failed", [place], error=str(error))
             self.room.show(server)
             self._answer_by(sources)
+            if any(self._open([place]) for place in sources) and not server.client.is_there():
+                raise CodeLutraError("the engine is gone")
 
         try:
             self.with_engine(wanted, work)
@@ -135,17 +140,15 @@ class _Comparing(_Errand):
             self._end_open("failed", places, error=str(error))
 
     def _answer_by(self, sources: dict[int, tuple[Client, str, str, Proof]]) -> None:
-        """Raises what a server that is gone brings; another error ends its column alone."""
+        """An error ends its own column, unless it is our engine that has gone: then all wait."""
         if not sources:
             return
         self.written.clear()
         for told in stream(sources, request_of(self.row.settings), self.should_stop):
             self._write(told)
         for place, each in told.items():
-            client = sources[place][0]
-            if each.error and not client.is_there():
-                raise CodeLutraError(each.error)
-            if each.error:
+            is_ours = self.states[place].kind != "remote"
+            if each.error and (not is_ours or sources[place][0].is_there()):
                 self._end_open("failed", [place], error=each.error)
 
     def _write(self, told: dict[int, Told]) -> None:

@@ -1,6 +1,6 @@
 """Take the pictures of the documentation from a running app.
 
-python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab refine|trends|compare|tasks] [--dark]
+python docs/screenshots.py http://127.0.0.1:7860/ [--run N] [--tab TAB] [--dark]
 
 Writes docs/screenshots/TAB.png at 1440 pixels and TAB-narrow.png at 390. For the picture of
 Refine start a run first and call this while it is running.

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +28,7 @@ def scripted(answers: dict[str, str], endless: str = "") -> Iterator[str]:
             with contextlib.suppress(ConnectionError):
                 while asked["model"] == endless:
                     self._say(text, None)
+                    time.sleep(0.002)
                 for start in range(0, len(text), 20):
                     self._say(text[start : start + 20], None)
                 self._say("", "stop")

@@ -13,7 +13,7 @@ from codelutra.errors import StopRequested
 from codelutra.generation import Chunk, GenerationRequest, load_generator
 from codelutra.model_states import ModelState
 from codelutra.models import model_revision
-from codelutra.serving.server import Server, Wanted
+from codelutra.serving.server import BASE, Server, Wanted
 from codelutra.starter import MODEL_DIR
 from codelutra.tasks import load_tasks
 from tests.generation.adapters import make_adapter
@@ -95,3 +95,16 @@ def test_a_start_can_be_stopped(tmp_path: Path) -> None:
     with pytest.raises(StopRequested):
         server.wait_until_ready(lambda: True)
     server.stop()
+
+
+def test_an_answer_that_its_server_cut_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    server = Server(Wanted("starter", TransformersBackend()), tmp_path)
+    server.wait_until_ready(never)
+    state = ModelState("base:starter", "starter", "base", "starter", model_revision("starter"))
+    long = GenerationRequest(20, 1.0, 1.0, 300, 0)
+    sources = {0: (server.client, BASE, PROMPT, load(server, state))}
+    for told in stream(sources, long, never):
+        if any(told[0].texts.values()):
+            server.stop()
+    assert told[0].error
+    assert len(told[0].endings) < 20
