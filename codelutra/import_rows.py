@@ -23,7 +23,7 @@ from codelutra.tasks.task import Task
 from codelutra.token_counts import token_counter
 from storage import db, jobs, pair_files, pair_imports, queries
 
-SOURCE = "imported"
+IMPORTED, COMPARED_IN = "imported", "compare"  # sources of a pair
 COMPARED = 20  # pairs of a task that new ones are compared with, to find near duplicates
 
 
@@ -55,6 +55,7 @@ def import_into(
     path: Path,
     *,
     skip_bad: bool,
+    source: str = IMPORTED,
     report: Report = lambda done, total: None,
     should_stop: Callable[[], bool] = never,
     end: Callable[[Session, ImportResult], None] = lambda session, result: None,
@@ -79,7 +80,7 @@ def import_into(
         if found:
             number = pair_imports.add(
                 session, run_id=run_id, last=config.iterations,
-                rows=[_row(one, note) for one, note in zip(found, notes, strict=True)],
+                rows=[_row(one, note, source) for one, note in zip(found, notes, strict=True)],
                 is_unfenced=checked.is_unfenced,
             )  # fmt: skip
         result = ImportResult(
@@ -88,7 +89,8 @@ def import_into(
         )  # fmt: skip
         end(session, result)
     if found:
-        log_line(run_id, f"iteration {number}: {len(found)} imported pairs joined")
+        where = "imported pairs" if source == IMPORTED else "pairs from Compare"
+        log_line(run_id, f"iteration {number}: {len(found)} {where} joined")
     return result
 
 
@@ -117,7 +119,8 @@ def run_import(import_id: int) -> None:
         pair_imports.finish(session, import_id=import_id, result=asdict(result))
 
     import_into(
-        wish.run_id, path, skip_bad=wish.skip_bad, report=Reporter(report),
+        wish.run_id, path, skip_bad=wish.skip_bad,
+        source=COMPARED_IN if wish.comparison_id else IMPORTED, report=Reporter(report),
         should_stop=Stopper(pair_imports.workflow_of(import_id)), end=finish,
     )  # fmt: skip
     path.unlink(missing_ok=True)
@@ -166,12 +169,12 @@ def _stand_in(pair: PreferencePair, tasks: RunTasks) -> Task:
     )
 
 
-def _row(one: CheckedPair, note: PairNotes) -> dict[str, Any]:
+def _row(one: CheckedPair, note: PairNotes, source: str) -> dict[str, Any]:
     pair = asdict(one.pair)
     return {
         **pair,
         "prompt": pair["prompt"] or None,
-        "source": SOURCE,
+        "source": source,
         "rejected_verdict": one.rejected_verdict,
         "warnings": note.warnings,
         "doubt": note.doubt,

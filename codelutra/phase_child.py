@@ -28,7 +28,7 @@ def main(name: str, channel: Connection, log: str, environment: dict[str, str]) 
         channel.send_bytes(json.dumps(message).encode())
 
     try:
-        phase = {"generate": _generate, "train": _train}[name]()
+        phase = {"generate": _generate, "train": _train, "serve": _serve}[name]()
         while True:
             envelope = json.loads(channel.recv_bytes())
             _print_to(envelope["log"])
@@ -49,11 +49,11 @@ def _print_to(log: str) -> None:
     os.close(file)
 
 
-def die_with_parent() -> None:
-    """Linux: the kernel kills this process when the thread that started it ends."""
+def die_with_parent(how: signal.Signals = signal.SIGKILL) -> None:
+    """Linux: the kernel sends this process a signal when the thread that started it ends."""
     parent = os.getppid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
     if os.getppid() != parent:
         sys.exit(1)  # it died before the call above
 
@@ -67,6 +67,12 @@ def _generate() -> Phase:
     from codelutra.generation.serving import Serving
 
     return Serving()
+
+
+def _serve() -> Phase:
+    from codelutra.serving.phase import serve
+
+    return serve
 
 
 def _train() -> Phase:

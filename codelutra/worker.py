@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,10 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
+from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
+from codelutra.compare_rows import run_comparison
+from codelutra.engine_room import EngineRoom
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.gauges import Gauges
 from codelutra.import_rows import run_import
@@ -108,16 +112,19 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
         "log_level": "WARNING",
     }
     DBOS(config=config)
+    room = EngineRoom()
 
     @DBOS.workflow(name=jobs.WORKFLOW, max_recovery_attempts=MAX_DEATHS)
     def refine_run(run_id: int) -> None:
         workflow_id = DBOS.workflow_id
         assert workflow_id
         lock.show(workflow_id, is_executing=True)
+        room.evict(run_id)
         try:
             _refine_run(run_id, workflow_id, run)
         finally:
             lock.show(workflow_id, is_executing=False)
+            room.give_back(run_id)
 
     @DBOS.workflow(name=jobs.CHECK_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
     def check_tasks(check_id: int) -> None:
@@ -130,6 +137,14 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     @DBOS.workflow(name=jobs.IMPORT_WORKFLOW, max_recovery_attempts=3)
     def import_pairs(import_id: int) -> None:
         _guarded("import", run_import, import_id)
+
+    @DBOS.workflow(name=jobs.COMPARE_WORKFLOW, max_recovery_attempts=3)
+    def compare(comparison_id: int) -> None:
+        _guarded("comparison", partial(run_comparison, room), comparison_id)
+
+    @DBOS.workflow(name=jobs.BATCH_WORKFLOW, max_recovery_attempts=3)
+    def batch(batch_id: int) -> None:
+        _guarded("batch", partial(run_stored_batch, room), batch_id)
 
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)

@@ -16,9 +16,13 @@ READY = {
     "refine": "#run-panel [data-state]",
     "start": "#preset-note .preset-note",
     "trends": "[data-curve=syntax] .main-svg",
+    "compare": "[data-comparison][data-state=over]",
     "tasks": "#task-table table",
 }
-MORE = {"tasks": "&set=spider&task=spider-27"}  # imported and checked before
+MORE = {  # imported, checked and answered before
+    "compare": "&comparison=1",
+    "tasks": "&set=spider&task=spider-27",
+}
 CLICKS = {"start": ["#preset label:last-child", "#elsewhere button"]}  # before it is taken
 PART = {"start": "#form-column"}  # of the page; else all of it
 WIDTHS = {"": 1440, "-narrow": 390}

@@ -16,7 +16,7 @@ from codelutra.code_tokens import (
     numbered,
 )
 from pages.code_html import Line, Shown, highlighted, line_html, plain, shown
-from pages.format import count
+from pages.format import count, text
 
 __all__ = ["plain", "side_by_side"]
 
@@ -38,7 +38,9 @@ class Row:
     is_folded: bool = False
 
 
-def side_by_side(chosen: str, rejected: str, kind: str) -> str:
+def side_by_side(
+    chosen: str, rejected: str, kind: str, names: tuple[str, str] = ("chosen", "rejected")
+) -> str:
     """The whole comparison; programs that are too long are cut first, and it is said."""
     left, right = shown(chosen, kind), shown(rejected, kind)
     rows = folded(list(aligned(left.lines, right.lines)))
@@ -51,9 +53,9 @@ def side_by_side(chosen: str, rejected: str, kind: str) -> str:
     )
     return (
         f'<div class="diff"><p class="says">{verdict(chosen, rejected, left, right)}'
-        f'{unfold}</p>{notes(left, right)}<div class="sides">'
-        f"{side('chosen', left.lines, right.lines, rows)}"
-        f"{side('rejected', left.lines, right.lines, rows)}</div></div>"
+        f'{unfold}</p>{notes(left, right, names)}<div class="sides">'
+        f"{side('chosen', left.lines, right.lines, rows, names[0])}"
+        f"{side('rejected', left.lines, right.lines, rows, names[1])}</div></div>"
     )
 
 
@@ -83,10 +85,10 @@ def difference(left: Source, right: Source) -> str:
     return f"differ in {count(apart)} {noun} of {count(max(len(left.code), len(right.code)))}"
 
 
-def notes(left: Shown, right: Shown) -> str:
+def notes(left: Shown, right: Shown, names: tuple[str, str]) -> str:
     return "".join(
         f'<p class="note">Only {each.note} of {name} are shown and compared.</p>'
-        for name, each in (("chosen", left), ("rejected", right))
+        for name, each in zip(names, (left, right), strict=True)
         if each.note
     )
 
@@ -166,9 +168,11 @@ def folded(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def side(name: str, left: Sequence[Line], right: Sequence[Line], rows: Sequence[Row]) -> str:
+def side(
+    name: str, left: Sequence[Line], right: Sequence[Line], rows: Sequence[Row], label: str
+) -> str:
     """One program, readable alone; `grid-row` puts its lines beside the other's."""
-    html = [f'<h4 style="grid-row:1">{name}</h4>']
+    html = [f'<h4 style="grid-row:1">{text(label)}</h4>']
     for place, row in enumerate(rows):
         mine, lines = (row.left, left) if name == "chosen" else (row.right, right)
         if mine is None:
@@ -184,7 +188,7 @@ def side(name: str, left: Sequence[Line], right: Sequence[Line], rows: Sequence[
             inner = marked(left[row.left], right[row.right], name)
         state = f"{row.state} folded" if row.is_folded else row.state
         html.append(line_html(mine + 1, inner, state, 2 * place + 3))
-    return f'<section class="side {name}" aria-label="{name}">{"".join(html)}</section>'
+    return f'<section class="side {name}" aria-label="{text(label)}">{"".join(html)}</section>'
 
 
 def _fold(rows: Sequence[Row], grid_row: int) -> str:

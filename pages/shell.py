@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.config import STARTER
-from pages import pairs, refine, tasks, trends
+from pages import compare, pairs, refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
@@ -16,8 +16,8 @@ from storage import db
 from storage.lock import Worker, find_worker
 
 FOLDER = Path(__file__).parent
-CSS_FILES = [FOLDER / "style.css", FOLDER / "pairs.css", FOLDER / "review.css"]
-TABS = ("refine", "trends", "pairs", "tasks")
+CSS_FILES = [FOLDER / f"{name}.css" for name in ("style", "pairs", "review", "compare")]
+TABS = ("refine", "trends", "pairs", "compare", "tasks")
 TICK_S = 3.0
 
 HEADER = """<header class="product"><h1>CodeLutra</h1>
@@ -96,6 +96,8 @@ def build() -> gr.Blocks:
                 trend_view = trends.render()
             with gr.Tab("Pairs", id="pairs") as pairs_tab:
                 pair_view = pairs.render()
+            with gr.Tab("Compare", id="compare") as compare_tab:
+                compare_view = compare.render()
             with gr.Tab("Tasks", id="tasks") as tasks_tab:
                 task_view = tasks.render()
         foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
@@ -106,6 +108,7 @@ def build() -> gr.Blocks:
             run_view.timer,
             trend_view.timer,
             pair_view.timer,
+            compare_view.timer,
             task_view.timer,
         ]
         gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
@@ -125,6 +128,9 @@ def build() -> gr.Blocks:
             paired = [gr.skip()] * len(pair_view.outputs)
             if tab == "pairs":
                 paired = pairs.open_address(params)
+            compared = [gr.skip()] * len(compare_view.outputs)
+            if tab == "compare":
+                compared = compare.open_address(params)
             listed = [gr.skip()] * len(task_view.outputs)
             if tab == "tasks":
                 listed = tasks.show(
@@ -132,7 +138,7 @@ def build() -> gr.Blocks:
                 )
             now = around()
             return [gr.Tabs(selected=tab), *_active(tab), *run, *shown, *paired,
-                    *listed, *now, now]  # fmt: skip
+                    *compared, *listed, *now, now]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
@@ -151,6 +157,11 @@ def build() -> gr.Blocks:
                 return [*_active("pairs"), *[gr.skip()] * len(pair_view.outputs)]
             return [*_active("pairs"), *pairs.show(look)]
 
+        def open_compare(seen: Any) -> list[Any]:
+            if seen:  # shown before: the timer goes on, with the form as it is
+                return [*_active("compare"), *[gr.skip()] * len(compare_view.outputs)]
+            return [*_active("compare"), *compare.open_address({})]
+
         def open_tasks(name: str | None, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filters as they are
                 return [*_active("tasks"), *[gr.skip()] * len(task_view.outputs)]
@@ -162,6 +173,7 @@ def build() -> gr.Blocks:
             *run_view.outputs,
             *trend_view.outputs,
             *pair_view.outputs,
+            *compare_view.outputs,
             *task_view.outputs,
             top,
             foot,
@@ -178,10 +190,14 @@ def build() -> gr.Blocks:
         )
         of_pairs = [pair_view.look, pair_view.outputs[-1]]
         pairs_tab.select(open_pairs, of_pairs, [*timers, *pair_view.outputs], **quiet)
+        compare_tab.select(
+            open_compare, compare_view.seen, [*timers, *compare_view.outputs], **quiet
+        )
         of_set = [task_view.picker, task_view.outputs[-1]]
         tasks_tab.select(open_tasks, of_set, [*timers, *task_view.outputs], **quiet)
         by_name = {
-            "refine": refine_tab, "trends": trends_tab, "pairs": pairs_tab, "tasks": tasks_tab,
+            "refine": refine_tab, "trends": trends_tab, "pairs": pairs_tab,
+            "compare": compare_tab, "tasks": tasks_tab,
         }  # fmt: skip
         for name, tab in by_name.items():
             tab.select(None, js=f"() => window.codelutra.remember({{tab: '{name}'}})")

@@ -28,6 +28,18 @@ TRIAL_QUEUE = "trials"  # of programs that a person waits for, see trials.py
 TRIAL_WORKFLOW = "run_trial"
 IMPORT_QUEUE = "imports"  # of pairs, see pair_imports.py: a trial need not wait for their end
 IMPORT_WORKFLOW = "import_pairs"
+COMPARE_QUEUE = "comparisons"  # several at a time: they share one engine
+COMPARE_WORKFLOW = "compare"
+BATCH_QUEUE = "batches"  # see batches.py
+BATCH_WORKFLOW = "run_batch"
+QUEUES = {
+    QUEUE: 1,
+    CHECK_QUEUE: 1,
+    TRIAL_QUEUE: 1,
+    IMPORT_QUEUE: 1,
+    COMPARE_QUEUE: 4,
+    BATCH_QUEUE: 1,
+}
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -81,8 +93,8 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue in (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE):
-            _client.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
+        for queue, at_once in QUEUES.items():
+            _client.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.5)
     _database = database
 
 
@@ -183,7 +195,7 @@ def error(run_id: int) -> str | None:
 def unfinished() -> list[WorkflowStatus]:
     """Every attempt that is queued or under way, of any version, oldest first."""
     return client().list_workflows(
-        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW, IMPORT_WORKFLOW],
+        name=[WORKFLOW, CHECK_WORKFLOW, TRIAL_WORKFLOW, IMPORT_WORKFLOW, BATCH_WORKFLOW],
         status=["ENQUEUED", "PENDING"],
         load_input=False,
         load_output=False,

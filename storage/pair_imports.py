@@ -33,6 +33,12 @@ def newest(session: Session, *, run_id: int) -> PairImport | None:
     return session.exec(query.order_by(col(PairImport.id).desc()).limit(1)).first()
 
 
+def of_comparison(session: Session, *, comparison_id: int) -> PairImport | None:
+    """The newest."""
+    query = select(PairImport).where(PairImport.comparison_id == comparison_id)
+    return session.exec(query.order_by(col(PairImport.id).desc()).limit(1)).first()
+
+
 def status(wish: PairImport) -> RunStatus:
     assert wish.id is not None
     if wish.finished_at:

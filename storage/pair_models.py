@@ -153,6 +153,7 @@ class PairImport(SQLModel, table=True):
     name: str = Field(sa_type=CleanText)  # as the person calls the file
     path: str  # where it is kept until it has been read
     skip_bad: bool = False
+    comparison_id: int | None = None  # that its pair was judged in, of one that is no file
     done: int = 0  # pairs executed
     total: int = 0
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # when all is done

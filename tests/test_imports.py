@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 DATABASE_PARTS = {  # of the engine
     *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
+    *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
 }
 PAGES_MAY_IMPORT = {
@@ -28,6 +29,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.machine",
     "codelutra.measured",
     "codelutra.model_shape",
+    "codelutra.model_states",
     "codelutra.models",
     "codelutra.pace",
     "codelutra.pair_export",
@@ -45,6 +47,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.tasks.findings",
     "codelutra.tasks.quarantine",
     "codelutra.tasks.stored",
+    "codelutra.votes",
 }
 
 

@@ -1,5 +1,6 @@
 """Sampling with transformers: runs anywhere, one prefill a prompt however many samples."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -67,11 +68,11 @@ class TransformersGenerator:
         return [found]
 
     def _draw(self, chunk: Chunk, request: GenerationRequest) -> list[list[Completion]]:
-        torch.manual_seed(request.seed + chunk.number)
+        random = self.random(request.seed + chunk.number)
         n = request.num_samples
         read = self.reader.token_ids(chunk.prompts)
         fitting = [ids for ids in read if self.reader.fits(ids, request.max_new_tokens)]
-        drawn = iter(self._sample(fitting, request) if fitting else ())
+        drawn = iter(self._sample(fitting, request, random) if fitting else ())
         return [
             [next(drawn) for _ in range(n)]
             if self.reader.fits(ids, request.max_new_tokens)
@@ -79,25 +80,27 @@ class TransformersGenerator:
             for ids in read
         ]
 
-    def _sample(self, prompts: list[list[int]], request: GenerationRequest) -> Iterator[Completion]:
+    def random(self, seed: int) -> torch.Generator:
+        """Of one drawing: what else is drawn at the same time does not change it."""
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _sample(
+        self, prompts: list[list[int]], request: GenerationRequest, random: torch.Generator
+    ) -> Iterator[Completion]:
         """n completions of each prompt, one after the other."""
         n = request.num_samples
-        ids, mask = _pad_left(prompts, self.device)  # (prompts, length)
-        cache = self._prefill(ids[:, :-1], mask[:, :-1])
-        cache.batch_repeat_interleave(n)
-        last = ids[:, -1:].repeat_interleave(n, dim=0)
-        decoding = _Decoding(self, request)
-        decoding.run(last, mask.repeat_interleave(n, dim=0), cache)
+        decoding = Decoding(self, request, random)
+        deque(decoding.steps(prompts), maxlen=0)
         for row, (new, has_ended) in enumerate(zip(decoding.new, decoding.ended, strict=True)):
             text = self.reader.completion(prompts[row // n], new)
             yield Completion(
                 cut_at_stop(text, request.stop),
                 len(new),
                 "end" if has_ended else "length",
-                float(decoding.logprobs[row]) if request.logprobs else None,
+                float(decoding.logprobs[row].sum()) if request.logprobs else None,
             )
 
-    def _prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
+    def prefill(self, ids: torch.Tensor, mask: torch.Tensor) -> DynamicCache:
         """Keys and values of all but the last prompt token, once per distinct prompt."""
         cache = new_cache(self.model)
         if ids.shape[1]:
@@ -108,28 +111,38 @@ class TransformersGenerator:
         return cache
 
 
-class _Decoding:
+class Decoding:
     """One batch, token by token. Finished rows leave the batch, some at a time as each leaving
     copies the cache: transformers' generate() runs every row as long as the longest one."""
 
-    def __init__(self, generator: TransformersGenerator, request: GenerationRequest) -> None:
-        self.generator, self.request = generator, request
-        self.new: list[list[int]] = []  # tokens of each row
-        self.ended: list[bool] = []
-        self.logprobs = torch.zeros(0)
+    def __init__(
+        self, generator: TransformersGenerator, request: GenerationRequest, random: torch.Generator
+    ) -> None:
+        self.generator, self.request, self.random = generator, request, random
+        self.steps_done = 0
+        self.logprobs = torch.zeros(0)  # (rows, steps)
         self.stopping = (
             StopStringCriteria(generator.tokenizer, list(request.stop)) if request.stop else None
         )
 
-    def run(self, last: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
-        """`last`: (batch, 1), the last prompt token; `mask`: (batch, prompt length)."""
-        batch, device = len(last), self.generator.device
+    def steps(self, prompts: list[list[int]]) -> Iterator[int]:
+        """Yields the number of tokens that each unfinished row has; n rows a prompt."""
+        n, device, limit = (
+            self.request.num_samples,
+            self.generator.device,
+            self.request.max_new_tokens,
+        )
+        ids, mask = _pad_left(prompts, device)  # (prompts, length)
+        cache = self.generator.prefill(ids[:, :-1], mask[:, :-1])
+        cache.batch_repeat_interleave(n)
+        last, mask = (each.repeat_interleave(n, dim=0) for each in (ids[:, -1:], mask))
+        batch = len(last)
         rows = torch.arange(batch, device=device)  # of the batch, in the order they came
-        tokens = torch.zeros(batch, self.request.max_new_tokens, dtype=torch.long, device=device)
-        lengths = torch.full((batch,), self.request.max_new_tokens, device=device)
-        ended = torch.zeros(batch, dtype=torch.bool, device=device)
-        self.logprobs = torch.zeros(batch, device=device)
-        for step in range(self.request.max_new_tokens):
+        self.tokens = torch.zeros(batch, limit, dtype=torch.long, device=device)
+        self.lengths = torch.full((batch,), limit, device=device)
+        self.has_ended = torch.zeros(batch, dtype=torch.bool, device=device)
+        self.logprobs = torch.zeros(batch, limit if self.request.logprobs else 0, device=device)
+        for step in range(limit):
             logits = self.generator.model(
                 input_ids=last,
                 attention_mask=mask,
@@ -137,25 +150,42 @@ class _Decoding:
                 past_key_values=cache,
                 logits_to_keep=1,
             ).logits[:, -1]
-            last = _next_token(logits.float(), self.request)
-            tokens[rows, step] = last[:, 0]
-            if self.request.logprobs:
-                picked = logits.float().log_softmax(dim=-1).gather(1, last)[:, 0]
-                self.logprobs[rows] += torch.where(ended[rows], 0.0, picked)
-            ends = torch.isin(last[:, 0], self.generator.end_tokens)
-            if self.stopping:
-                ends |= self.stopping(tokens[rows, : step + 1], None)
-            new = rows[ends & ~ended[rows]]
-            ended[new], lengths[new] = True, step + 1
-            going = ~ended[rows]
+            last = _next_token(logits.float(), self.request, self.random)
+            self._keep(rows, step, last, logits)
+            self.steps_done = step + 1
+            yield self.steps_done
+            going = ~self.has_ended[rows]
             if not going.any():
-                break
+                return
             if going.sum() <= KEPT * len(rows):
                 rows, last, mask = rows[going], last[going], mask[going]
                 cache.batch_select_indices(going.nonzero()[:, 0])
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        self.ended = ended.tolist()
-        self.new = [row[:end] for row, end in zip(tokens.tolist(), lengths.tolist(), strict=True)]
+
+    def _keep(
+        self, rows: torch.Tensor, step: int, last: torch.Tensor, logits: torch.Tensor
+    ) -> None:
+        """`last`: (rows, 1), the tokens of this step; `logits`: (rows, vocabulary)."""
+        self.tokens[rows, step] = last[:, 0]
+        if self.request.logprobs:
+            picked = logits.float().log_softmax(dim=-1).gather(1, last)[:, 0]
+            self.logprobs[rows, step] = torch.where(self.has_ended[rows], 0.0, picked)
+        ends = torch.isin(last[:, 0], self.generator.end_tokens)
+        if self.stopping:
+            ends |= self.stopping(self.tokens[rows, : step + 1], None)
+        new = rows[ends & ~self.has_ended[rows]]
+        self.has_ended[new], self.lengths[new] = True, step + 1
+
+    @property
+    def ended(self) -> list[bool]:
+        ended: list[bool] = self.has_ended.tolist()
+        return ended
+
+    @property
+    def new(self) -> list[list[int]]:
+        """The tokens of each row, when all are drawn."""
+        lengths = self.lengths.tolist()
+        return [row[:end] for row, end in zip(self.tokens.tolist(), lengths, strict=True)]
 
 
 def _pad_left(prompts: list[list[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -166,17 +196,21 @@ def _pad_left(prompts: list[list[int]], device: str) -> tuple[torch.Tensor, torc
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
-def _next_token(logits: torch.Tensor, request: GenerationRequest) -> torch.Tensor:
+def _next_token(
+    logits: torch.Tensor, request: GenerationRequest, random: torch.Generator
+) -> torch.Tensor:
     """(batch, vocabulary) -> (batch, 1): the likeliest token, or one drawn from the nucleus."""
     if request.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
     probs = (logits / request.temperature).softmax(dim=-1)
     if request.top_p == 1:
-        return torch.multinomial(probs, 1)
-    return draw_from_nucleus(probs, request.top_p)
+        return torch.multinomial(probs, 1, generator=random)
+    return draw_from_nucleus(probs, request.top_p, random)
 
 
-def draw_from_nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
+def draw_from_nucleus(
+    probs: torch.Tensor, top_p: float, random: torch.Generator | None = None
+) -> torch.Tensor:
     """(batch, vocabulary) -> (batch, 1), drawn from the fewest likeliest tokens of mass `top_p`.
 
     By inverse transform: one random number a row, and no sort of the vocabulary where few suffice.
@@ -189,7 +223,7 @@ def draw_from_nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
     # A token belongs to it when those before it do not make up the mass, as in TopPLogitsWarper.
     is_in = cumulative - likeliest < top_p
     mass = cumulative.where(is_in, 0).amax(dim=-1, keepdim=True)
-    drawn = torch.rand_like(mass) * mass  # in [0, mass), but for rounding
+    drawn = torch.rand_like(mass, generator=random) * mass  # in [0, mass), but for rounding
     last = is_in.sum(dim=-1, keepdim=True) - 1
     place = torch.searchsorted(cumulative, drawn, right=True).minimum(last)
     return tokens.gather(1, place)

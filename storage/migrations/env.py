@@ -4,10 +4,11 @@ from alembic import context
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-from storage import models, pair_models
+from storage import compare_models, models, pair_models
 
 assert models.Run.__table__ is not None  # type: ignore[attr-defined]  # the tables are declared
 assert pair_models.PreferencePair.__table__ is not None  # type: ignore[attr-defined]
+assert compare_models.Comparison.__table__ is not None  # type: ignore[attr-defined]
 
 engine: Engine = context.config.attributes["engine"]
 with engine.begin() as connection:

@@ -64,7 +64,7 @@ def test_a_draw_that_rounds_up_stays_within_the_nucleus(
     monkeypatch: pytest.MonkeyPatch, top_p: float
 ) -> None:
     """One random number in some ten millions does, and a run draws more."""
-    monkeypatch.setattr(torch, "rand_like", torch.ones_like)
+    monkeypatch.setattr(torch, "rand_like", lambda mass, generator: torch.ones_like(mass))
     probs = torch.tensor([[0.1, 0.6, 0.3]])
     assert draw_from_nucleus(probs, top_p).tolist() == [[1 if top_p == 0.5 else 0]]
 

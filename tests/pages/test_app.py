@@ -80,6 +80,7 @@ def test_only_the_named_events_are_public(client):
         *("/runs", "/start_run", "/run_status", "/trend", "/training", "/alerts"),
         "/changes",
         *("/task_sets", "/check_tasks", "/check_status"),
+        *("/compare", "/comparison"),
         *("/pairs", "/pair", "/review_pair", "/export_pairs", "/pair_import"),
     }
     assert api["unnamed_endpoints"] == {}
