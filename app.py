@@ -13,14 +13,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import gradio as gr
-
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
+from codelutra.errors import CodeLutraError
 from pages import shell
+from pages.roles import Access, GuardedBlocks
 from storage import jobs
 from storage.db import StorageError
 from storage.lock import find_worker
 
+MAX_UPLOAD = "200mb"  # a file
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
@@ -76,9 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     folder = home().absolute()
     try:
+        access = Access.at(options.host)
         jobs.prepare(folder)
         _check_port(options.host, options.port)
-    except (StorageError, OSError) as error:
+    except (CodeLutraError, StorageError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     if options.unsafe_local_execution:
@@ -91,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     keeper = WorkerKeeper(folder)
     keeper.start()
-    blocks = shell.build()
+    blocks = shell.build(access)
     launch(blocks, options.host, options.port)
     try:
         print(
@@ -106,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def launch(blocks: gr.Blocks, host: str, port: int) -> None:
+def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
     """Serve the page and return; shared with the tests."""
     blocks.queue(default_concurrency_limit=4)
     blocks.launch(
@@ -120,6 +122,9 @@ def launch(blocks: gr.Blocks, host: str, port: int) -> None:
         mcp_server=False,
         run_history=False,
         enable_monitoring=False,
+        auth=blocks.access.sign_in if blocks.access.accounts else None,
+        auth_message="Sign in to CodeLutra.",
+        max_file_size=MAX_UPLOAD,
         footer_links=[],
         theme=shell.theme(),
         css_paths=shell.CSS_FILES,

@@ -63,7 +63,7 @@ PRESETS: dict[str, Preset] = {
         "Cross-task",
         "Whether what is learned on SQL alone carries over to the set's other kinds of task.",
         "One iteration on the SQL part; every held-out task is scored. Trends, What changed, tells "
-        "the kinds apart.",
+        "them apart by language.",
         {"iterations": 1, "train_kind": "sql", **PAPER},
     ),
     "low": Preset(

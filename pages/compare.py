@@ -25,6 +25,7 @@ from pages.compare_form import Form
 from pages.compare_proof import Shown
 from pages.compare_serve import engine_line
 from pages.format import text
+from pages.roles import known_name
 from storage import comparisons, db, engines
 from storage.db import StorageError
 
@@ -94,7 +95,7 @@ def act(comparison_id: int, run_id: int | None, voter: str, asked: Mapping[str, 
                 with db.open_session() as session:
                     comparisons.vote(
                         session, comparison_id=shown, choice=str(asked["choice"]),
-                        voter=voter.strip()[:60] or "desk",
+                        voter=known_name() or voter.strip()[:60] or "desk",
                     )  # fmt: skip
             case "again":
                 with db.open_session() as session:
@@ -161,7 +162,8 @@ def render() -> CompareTab:
         return [now, *poll(now, None), *fresh]
 
     asked = [shown, *live, history, rates]
-    view.select(on_event, [shown, form.run, form.voter], asked, **quiet)
+    speaking = {**quiet, "queue": True, "concurrency_limit": None}
+    view.select(on_event, [shown, form.run, form.voter], asked, **speaking)
 
     def on_history(found: str, event: gr.EventData) -> list[Any]:
         number = int(event._data.get("open") or 0)

@@ -7,6 +7,7 @@ from gradio.events import api
 
 from pages import pair_acts
 from pages.pair_look import Who
+from pages.roles import known_name
 from storage import db, pair_queue, pairs, reviews
 from storage.db import StorageError
 from storage.pair_queue import PairFilter
@@ -56,6 +57,8 @@ def review_pair(
 ) -> int:
     """Keep, veto, flip or skip version `version` of a pair. Returns the pair's new version."""
     try:
-        return pair_acts.decide(pair_id, version, action, Who(reviewer), reason, note).version
+        return pair_acts.decide(
+            pair_id, version, action, Who(known_name() or reviewer), reason, note
+        ).version
     except StorageError as error:
         raise gr.Error(str(error), print_exception=False) from error

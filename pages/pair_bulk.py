@@ -10,6 +10,7 @@ from codelutra.reviews import VETO_REASONS, VetoReason
 from pages.format import count, text
 from pages.pair_acts import decision_of
 from pages.pair_look import Look
+from pages.roles import known_name
 from storage import db, pair_queue, reviews
 from storage.db import StorageError
 from storage.reviews import STATES
@@ -74,7 +75,7 @@ def wire(
 ) -> None:
     def carry_out(asked: Any, now: Look, who: str) -> list[Any]:
         try:
-            said = do(asked, who) if asked else "Ask first how many they are."
+            said = do(asked, known_name() or who) if asked else "Ask first how many they are."
         except StorageError as error:
             said = text(error)
         # What is left of the filter begins anew: the pair that was shown may be among the changed.

@@ -26,6 +26,7 @@ from pages.pair_look import (
     look_of_address,
     turn,
 )
+from pages.roles import Role, known_name, require
 from storage import db, pairs, reviews, trials
 from storage.db import StorageError
 from storage.pair_queue import PairFilter
@@ -148,6 +149,7 @@ def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
     Gradio shows its own messages of queued events alone, so what there is to say is an output.
     """
     name, token = (str(asked.get(key) or "").strip() for key in ("who", "token"))
+    name = known_name() or name  # of who signed in, whatever the page says
     who = Who(name[: pair_acts.MAX_NAME] or NOBODY.name, token) if token else look.who
     look, answered = replace(look, who=who), [who, _turn(asked)]
     if asked.get("do") == "tick":
@@ -156,6 +158,8 @@ def act(look: Look, seen: Any, asked: Mapping[str, Any]) -> list[Any]:
         # A person may have changed the filter meanwhile: only a first look is kept.
         return [*parts, gr.skip() if look.filter.run_id else first, version, *answered, gr.skip()]
     said = ""
+    if asked.get("do") not in ("open", "next", "back", "all"):
+        require(Role.CURATOR)
     try:
         look, message = pair_acts.act(look, asked)
         if message:

@@ -12,6 +12,7 @@ from codelutra.errors import CodeLutraError
 from pages import form, refine_api, start_form
 from pages.format import READING, text
 from pages.programs import programs
+from pages.roles import Role, require
 from pages.run_list import config_of_run, queue_list, settings_of
 from pages.run_panel import log_tail, panel
 from pages.run_view import RunView, first_shown, list_rows, load_view, run_version
@@ -236,6 +237,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
     def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
         now, clicked = look_of(run_id, look, words), event._data
         if "run" in clicked:
+            require(Role.OWNER)
             moved, by = int(clicked["run"]), int(clicked["by"])
             return act(now, lambda _: steering.move(moved, by=by))
         at = int(clicked["at"])
@@ -263,10 +265,11 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         (column.end_here, end_here_or_go_on),
         (column.cancel, jobs.cancel),
     ):
-        button.click(
-            lambda *given, action=action: act(look_of(*given), action),
-            of_look, column.outputs, **SPEAKING,
-        )  # fmt: skip
+
+        def on_act(run_id: int | None, look: Look, words: str | None, action: Any = action) -> Any:
+            return act(look_of(run_id, look, words), action)
+
+        button.click(on_act, of_look, column.outputs, **SPEAKING)
     column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **SPEAKING)
 
 

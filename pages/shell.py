@@ -11,6 +11,7 @@ from pages import compare, pairs, refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
+from pages.roles import Access, GuardedBlocks
 from pages.run_view import run_exists
 from storage import db
 from storage.lock import Worker, find_worker
@@ -84,10 +85,17 @@ def refresh_around(seen: tuple[str, str] | None) -> list[Any]:
     return [gr.skip()] * 3 if now == seen else [*now, now]
 
 
-def build() -> gr.Blocks:
-    """The whole page. Starts nothing and reads nothing until a browser asks."""
-    with gr.Blocks(title="CodeLutra", analytics_enabled=False) as blocks:
+def build(access: Access | None = None) -> GuardedBlocks:
+    """The whole page. Starts nothing and reads nothing until a browser asks.
+
+    `access` says who may do what; without it everybody is at the desk.
+    """
+    access = access or Access({})
+    with GuardedBlocks(title="CodeLutra", analytics_enabled=False) as blocks:
+        blocks.access = access
         gr.HTML(HEADER)
+        if access.is_space:
+            gr.LoginButton(size="sm", elem_id="sign-in")
         top = gr.HTML("", elem_id="banner")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Refine", id="refine") as refine_tab:
@@ -206,7 +214,7 @@ def build() -> gr.Blocks:
         task_view.picker.change(
             None, task_view.picker, js="set => window.codelutra.remember({set})"
         )
-    assert isinstance(blocks, gr.Blocks)
+    assert isinstance(blocks, GuardedBlocks)
     return blocks
 
 

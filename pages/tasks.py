@@ -13,6 +13,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
 from pages import task_html, task_import
 from pages.format import text
+from pages.roles import Role, require
 from pages.task_list import (
     ANY,
     PAGE,
@@ -225,6 +226,7 @@ def render() -> TasksTab:
         look, clicked = look_of(values), event._data
         if "task" in clicked:
             return show(replace(look, shown=clicked["task"]))
+        require(Role.CURATOR)
         with db.open_session() as session:
             quarantine_problem(session, tasks=look.tasks, problem=clicked["quarantine"])
         return show(look)
@@ -251,9 +253,11 @@ def render() -> TasksTab:
     opened.then(None, js="() => window.codelutra.showTask()")
     health.select(click, inputs, outputs, **quiet)
     for button, action in ((check, start_check), (cancel, cancel_check), (away, put_away)):
-        button.click(
-            lambda values, action=action: act(look_of(values), action), inputs, outputs, **speaking
-        )
+
+        def on_act(values: dict[Component, Any], action: Any = action) -> list[Any]:
+            return act(look_of(values), action)
+
+        button.click(on_act, inputs, outputs, **speaking)
 
     def show_imported(values: dict[Component, Any]) -> list[Any]:
         name = values[form.kept]

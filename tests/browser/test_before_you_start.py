@@ -49,7 +49,7 @@ def test_needs_follow_the_form_and_what_cannot_fit_is_not_started(shared_app, pa
     Path(tmp_path / "config.json").write_text(json.dumps(huge))
     fill_model(page, str(tmp_path))
     expect(needs.get_by_role("alert")).to_contain_text("are missing", timeout=SOON)
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     message = page.locator("#form-message")
     expect(message).to_contain_text("are missing", timeout=SOON)
     expect(message).to_contain_text("Nothing was started")

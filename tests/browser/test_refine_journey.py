@@ -56,7 +56,7 @@ def fill_until_kept(page: Page, selector: str, value: str) -> None:
 
 
 def start(page: Page) -> None:
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#form-message")).to_contain_text("Run 1 is queued", timeout=SOON)
 
 
@@ -97,10 +97,10 @@ def test_pause_resume_and_a_killed_worker(running_app, page):
     fill_reduced(page, "40")  # long enough to be met at work twice
     start(page)
     expect(chip(page)).to_have_text("running", timeout=SOON)
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     # Libraries that a phase is just loading are loaded first: a minute, on cores that are shared.
     expect(chip(page)).to_have_text("paused", timeout=3 * SOON)
-    expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_disabled()
     page.get_by_role("button", name="Resume").click()
     expect(chip(page)).to_have_text("running", timeout=SOON)
 
@@ -146,7 +146,7 @@ def test_a_bad_model_is_said_on_the_page_and_the_form_is_kept(shared_app, page):
     fill_reduced(page)
     page.locator("#model input").fill("/nowhere/model")
     page.locator("#model input").press("Enter")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     message = page.get_by_role("alert").filter(has_text="does not exist")
     expect(message).to_contain_text("Nothing was started", timeout=SOON)
     expect(page.locator("#set-max_train input")).to_have_value("20")

@@ -73,7 +73,7 @@ def test_a_preset_is_started_as_its_command_says_and_is_cloned(browser, quick_ap
     lines = shown_command(page)
     expect(lines).to_contain_text("--set sampling.low_yield=1.0")
     line = lines.inner_text()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#form-message")).to_contain_text("Run 1 is queued")
     assert command_of(stored(1)) == line
 
@@ -110,7 +110,7 @@ def test_two_runs_of_the_ablation_wait_and_change_places(quick_app, page, client
     ).to_have_value("1.0, 0.0")
     expect(page.locator("#preset-note")).to_contain_text("two runs that differ in")
     expect(page.locator("#before")).to_contain_text("Time, each")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#form-message")).to_contain_text("one behind the other")
     with_term, without = first + 1, first + 2
     expect(page.locator("#run-panel")).to_contain_text(f"Queued behind run {first}")

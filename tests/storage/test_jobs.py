@@ -66,7 +66,7 @@ def test_of_two_people_who_resume_at_once_one_is_told(
         stale = queries.get_run(session, run_id=run_id)
     assert stale is not None
     jobs.resume(run_id)
-    monkeypatch.setattr(jobs, "_run", lambda session, _: session.merge(stale, load=False))
+    monkeypatch.setattr(jobs, "run_or_error", lambda session, _: session.merge(stale, load=False))
     with pytest.raises(StorageError, match="just been resumed by somebody else"):
         jobs.resume(run_id)
     assert [workflow.workflow_id for workflow in jobs.unfinished()] == [f"run-{run_id}-2"]
