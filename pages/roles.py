@@ -170,19 +170,19 @@ ROLES: dict[str, Role] = {
 
 
 class GuardedBlocks(gr.Blocks):
-    """Every event comes through `call_function`, whether by a button, a timer or the API."""
+    """Every event comes through `process_api`, whether by a button, a timer or the API."""
 
     access: Access = Access({})
 
-    async def call_function(self, block_fn: Any, *args: Any, **kwargs: Any) -> Any:
+    async def process_api(self, block_fn: Any, *args: Any, **kwargs: Any) -> Any:
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        requests = kwargs.get("requests", args[2] if len(args) > 2 else None)
-        request = requests[0] if isinstance(requests, list) else requests
+        request = kwargs.get("request", args[2] if len(args) > 2 else None)
+        request = request[0] if isinstance(request, list) else request
         needed = ROLES.get(name_of(function.fn), Role.OWNER)
         token = _here.set(self.access.visitor(request))
         try:
             require(needed)
-            return await super().call_function(block_fn, *args, **kwargs)
+            return await super().process_api(block_fn, *args, **kwargs)
         finally:
             _here.reset(token)
 
@@ -193,6 +193,11 @@ def require(role: Role) -> None:
     if visitor.role < role:
         who = f"{visitor.name} is a {visitor.role.name.lower()}" if visitor.name else "Sign in"
         raise gr.Error(f"{who}: this is for a {role.name.lower()}.", print_exception=False)
+
+
+def caller() -> Visitor:
+    """Who called the handler."""
+    return _here.get()
 
 
 def known_name() -> str:

@@ -11,7 +11,7 @@ from pages import compare, pairs, refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
-from pages.roles import Access, GuardedBlocks
+from pages.roles import DESK, Access, GuardedBlocks, Role, caller
 from pages.run_view import run_exists
 from storage import db
 from storage.lock import Worker, find_worker
@@ -68,6 +68,15 @@ def around() -> tuple[str, str]:
 
 
 def footer(worker: Worker | None) -> str:
+    """Paths of the machine are for its owner."""
+    visitor = caller()
+    if visitor is DESK:
+        who = ""
+    elif visitor.name:
+        who = f"signed in as {text(visitor.name)}, {visitor.role.name.lower()}"
+    else:
+        who = "you may look; sign in to do more"
+    where = f"data in {text(db.current().home)}" if visitor.role is Role.OWNER else ""
     if worker is None:
         state = "worker not running: runs continue when it starts"
     else:
@@ -76,7 +85,7 @@ def footer(worker: Worker | None) -> str:
     dot = "on" if worker else "off"
     return (
         f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>'
-        f'<span class="faint">data in {text(db.current().home)}</span></footer>'
+        f'<span class="faint">{where}</span><span data-visitor>{who}</span></footer>'
     )
 
 
@@ -91,7 +100,9 @@ def build(access: Access | None = None) -> GuardedBlocks:
     `access` says who may do what; without it everybody is at the desk.
     """
     access = access or Access({})
-    with GuardedBlocks(title="CodeLutra", analytics_enabled=False) as blocks:
+    with GuardedBlocks(
+        title="CodeLutra", analytics_enabled=False, delete_cache=(3600, 24 * 3600)
+    ) as blocks:
         blocks.access = access
         gr.HTML(HEADER)
         if access.is_space:
