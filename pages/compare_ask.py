@@ -11,6 +11,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.model_states import ModelState
 from codelutra.tasks import Task
 from pages import compare_states
+from pages.roles import Role, require, require_for_set
 from pages.task_list import tasks_of
 from storage import comparisons
 from storage.compare_models import Comparison
@@ -90,6 +91,7 @@ def balanced(session: Session, states: Sequence[ModelState]) -> list[ModelState]
 def task_fields(wish: Wish) -> dict[str, Any]:
     """What the answers are run with and judged by; kind '' where they are only read."""
     if wish.tasks != OWN:
+        require_for_set(wish.tasks)
         task = task_of(wish.tasks, wish.task_id)
         return {**task.model_dump(mode="json"), "prompt": wish.prompt}
     own = {name: wish.own.get(name, "").strip("\n") for name in ("database", "setup", "gold")}
@@ -97,6 +99,8 @@ def task_fields(wish: Wish) -> dict[str, Any]:
     if kind == TEXT_ONLY:
         return {"kind": TEXT_ONLY, "gold": ""}
     fields = {"task_id": "own", "kind": kind, "prompt": wish.prompt, **own}
+    if own["database"].strip():
+        require(Role.OWNER)  # any file of the machine
     if kind == "sql" and not own["database"].strip():
         raise CodeLutraError("name the SQLite file that the query is for")
     if own["gold"]:

@@ -13,6 +13,7 @@ from codelutra.tasks import list_task_sets
 from pages import compare_states
 from pages.compare_ask import OWN, TEXT_ONLY, Wish, some_task, task_of
 from pages.format import text
+from pages.roles import require_for_set
 from storage import queries
 from storage.compare_models import Comparison
 
@@ -154,6 +155,7 @@ def _wire(
     quiet["queue"] = False
 
     def on_pick(name: str, part: str) -> list[Any]:
+        require_for_set(name)
         try:
             task = some_task(name, part)
         except (CodeLutraError, OSError) as error:
@@ -161,6 +163,7 @@ def _wire(
         return [task.task_id, task.prompt, ""]
 
     def on_task(name: str, wanted: str) -> list[Any]:
+        require_for_set(name)
         try:
             task = task_of(name, wanted.strip())
         except (CodeLutraError, OSError) as error:

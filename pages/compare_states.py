@@ -9,6 +9,7 @@ from codelutra.config import STARTER
 from codelutra.errors import CodeLutraError
 from codelutra.model_states import ModelState
 from pages.format import percent
+from pages.roles import Role, require
 from storage import queries, trained
 from storage.models import Adapter, Iteration, Run
 
@@ -39,6 +40,7 @@ def find(session: Session, key: str) -> ModelState:
         return _base(session, rest)
     if kind == "run":
         return _iteration(session, rest)
+    require(Role.OWNER)  # any folder of the machine, any server that is then sent its key
     if key.startswith(("http://", "https://")):
         return _remote(key)
     return _adapter(session, key.removeprefix("adapter:"))

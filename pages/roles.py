@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from codelutra.errors import CodeLutraError
+from codelutra.tasks import list_task_sets
 
 USERS = "CODELUTRA_USERS"  # name:role:password, separated by spaces or lines
 CURATORS = "CODELUTRA_CURATORS"  # Hugging Face names with commas, on a Space
@@ -198,6 +199,12 @@ def require(role: Role) -> None:
 def caller() -> Visitor:
     """Who called the handler."""
     return _here.get()
+
+
+def require_for_set(name: str) -> None:
+    """A set by its name is everybody's to see; the path of a file is for who owns the machine."""
+    if name not in list_task_sets():
+        require(Role.OWNER)
 
 
 def known_name() -> str:

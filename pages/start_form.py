@@ -22,6 +22,7 @@ from codelutra.tasks import list_task_sets
 from pages import form
 from pages.before import before
 from pages.format import text
+from pages.roles import Role, caller
 from storage.db import StorageError
 
 BEFORE_S = 20.0  # memory that others use changes, and a smoke test tells the time
@@ -171,6 +172,8 @@ def _follow(made: StartForm, note: gr.HTML, needs: gr.HTML, same: gr.HTML) -> No
     seen = gr.State(None)
 
     def refresh(given: Values) -> list[Any]:
+        if caller().role < Role.OWNER:  # who starts nothing has no need to look into folders
+            return [gr.skip()] * 4
         values = made.values(given)
         now = (preset_note(given[made.preset], values), before(values), _same(values))
         return [gr.skip()] * 4 if now == given[seen] else [*now, now]

@@ -13,7 +13,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
 from pages import task_html, task_import
 from pages.format import text
-from pages.roles import Role, require
+from pages.roles import Role, require, require_for_set
 from pages.task_list import (
     ANY,
     PAGE,
@@ -58,6 +58,7 @@ def task_sets() -> list[str]:
 
 def check_tasks(tasks: str) -> int:
     """Queue a look at every gold of a set. Returns the check's number."""
+    require_for_set(tasks)
     try:
         return checks.submit(tasks=tasks, total=len(tasks_of(tasks)))
     except (CodeLutraError, StorageError) as error:
@@ -91,6 +92,7 @@ class Look:
 
 def show(look: Look, seen: Any = None) -> list[Any]:
     """The tab's outputs; skips when the visitor has `seen` this version already."""
+    require_for_set(look.tasks)
     tasks = look.tasks
     try:
         with db.open_session() as session:

@@ -109,10 +109,10 @@ def signed_in(app: str, name: str) -> httpx.Client:
     return client
 
 
-def call(client: httpx.Client, dependency: dict[str, Any]) -> str:
-    """What an event answers, as text; its inputs are all null."""
+def call(client: httpx.Client, dependency: dict[str, Any], data: list[Any] | None = None) -> str:
+    """What an event answers, as text; its inputs are all null unless given."""
     event = {
-        "fn_index": dependency["id"], "data": [None] * len(dependency["inputs"]),
+        "fn_index": dependency["id"], "data": data or [None] * len(dependency["inputs"]),
         "event_data": {"do": "keep", "run": 1, "by": 1, "quarantine": "x"},
         "session_hash": f"s{dependency['id']}",
     }  # fmt: skip
@@ -121,8 +121,8 @@ def call(client: httpx.Client, dependency: dict[str, Any]) -> str:
     joined = client.post("/gradio_api/queue/join", json=event)
     assert joined.status_code == 200, joined.text
     found = ""
-    data = f"/gradio_api/queue/data?session_hash={event['session_hash']}"
-    with client.stream("GET", data) as stream:
+    events = f"/gradio_api/queue/data?session_hash={event['session_hash']}"
+    with client.stream("GET", events) as stream:
         for line in stream.iter_lines():
             found += line
             if "process_completed" in line:
@@ -134,7 +134,9 @@ def refused(answer: str) -> bool:
     return "this is for a" in answer
 
 
-def test_every_endpoint_refuses_who_has_no_right_to_it(app: str) -> None:
+def test_every_endpoint_refuses_who_has_no_right_to_it(app: str, tmp_path: Path) -> None:
+    tasks_file = tmp_path / "tasks.jsonl"
+    tasks_file.write_text("")
     names = {id: name_of(fn.fn) for id, fn in shell.build().fns.items() if fn.fn}
     with httpx.Client(base_url=app) as nobody:
         assert nobody.get("/config").status_code == 401
@@ -159,6 +161,15 @@ def test_every_endpoint_refuses_who_has_no_right_to_it(app: str) -> None:
                      "tasks:render.<locals>.click"):  # fmt: skip
             mixed = next(d for d in dependencies if names[d["id"]] == name)
             assert refused(call(eve, mixed)), name
+        path = str(tasks_file)
+        sets = next(d for d in dependencies if names[d["id"]] == "tasks:check_tasks")
+        asked_of = next(d for d in dependencies if names[d["id"]] == "compare_api:compare")
+        for client, dependency, data in (
+            (bob, sets, [path]),
+            (bob, asked_of, ["p", ["base:starter", "http://evil/v1 m"], "", "", 0, 1, 9, 0]),
+            (bob, asked_of, ["p", ["base:starter", str(ROOT)], "", "", 0, 1, 9, 0]),
+        ):  # fmt: skip
+            assert refused(call(client, dependency, data)), (names[dependency["id"]], data)
         runs = next(d for d in dependencies if names[d["id"]] == "refine_api:list_runs")
         assert not refused(call(eve, runs))
 
