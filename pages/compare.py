@@ -125,6 +125,15 @@ def open_address(params: Mapping[str, str]) -> list[Any]:
     return [comparison_id, view, engine, *history, *form, compare_batch.sets(), served, seen]
 
 
+def renew() -> list[Any]:
+    """The tab's outputs when it comes into sight again: what has been trained meanwhile."""
+    with db.open_session() as session:
+        lists = [compare_history.table(session), compare_history.win_rates(session)]
+        form = compare_form.renewed(session)
+        served = compare_serve.how_to(session)
+    return [*[gr.skip()] * 3, *lists, *form, compare_batch.sets(), served, gr.skip()]
+
+
 def render() -> CompareTab:
     """Lay the tab out."""
     shown, seen = gr.State(0), gr.State(None)

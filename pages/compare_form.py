@@ -61,24 +61,29 @@ class Form:
 
 
 def filled(session: Session, like: Comparison | None) -> list[Any]:
-    """What there is to choose from now, for `Form.filled`: as a comparison has it, else the newest
-    iteration and its base on some held-out task."""
-    found = compare_states.choices(session)
-    first = compare_states.first_two(session)
-    runs = [(f"Run {run.id}: {run.name}", run.id or 0) for run in queries.list_runs(session)]
-    values = [*first, "", "", "", ""][:4]
+    """For `Form.filled`: as a comparison has it, else the newest iteration and its base on some
+    held-out task."""
+    keys = compare_states.first_two(session)
     if like and not like.is_blind:
-        values = [*(column["key"] for column in like.columns), "", "", ""][:4]
-    tasks, task_id, prompt = _prompt(like)
+        keys = [column["key"] for column in like.columns]
+    *states, run, tasks, _, _ = renewed(session)
+    for widget, key in zip(states, [*keys, "", "", "", ""], strict=False):
+        widget["value"] = key
+    newest = next(iter(queries.list_runs(session, limit=1)), None)
+    run["value"] = newest.id if newest else None
+    tasks["value"], task_id, prompt = _prompt(like)
+    return [*states, run, tasks, task_id, prompt]
+
+
+def renewed(session: Session) -> list[Any]:
+    """For `Form.filled`: what there is to choose from now; what was chosen stays."""
+    states = [("none", ""), *compare_states.choices(session)]
+    runs = [(f"Run {run.id}: {run.name}", run.id or 0) for run in queries.list_runs(session)]
+    sets = [("a prompt of my own", OWN), *((name, name) for name in list_task_sets())]
     return [
-        *(gr.Dropdown(choices=[("none", ""), *found], value=value) for value in values),
-        gr.Dropdown(choices=runs, value=runs[0][1] if runs else None),
-        gr.Dropdown(
-            choices=[("a prompt of my own", OWN), *((n, n) for n in list_task_sets())], value=tasks
-        ),
-        task_id,
-        prompt,
-    ]
+        *(gr.update(choices=states) for _ in range(4)),
+        gr.update(choices=runs), gr.update(choices=sets), gr.skip(), gr.skip(),
+    ]  # fmt: skip
 
 
 def _prompt(like: Comparison | None) -> tuple[str, str, str]:

@@ -177,9 +177,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
             return [*_active("pairs"), *pairs.show(look)]
 
         def open_compare(seen: Any) -> list[Any]:
-            if seen:  # shown before: the timer goes on, with the form as it is
-                return [*_active("compare"), *[gr.skip()] * len(compare_view.outputs)]
-            return [*_active("compare"), *compare.open_address({})]
+            return [*_active("compare"), *(compare.renew() if seen else compare.open_address({}))]
 
         def open_tasks(name: str | None, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filters as they are

@@ -32,14 +32,8 @@ COMPARE_QUEUE = "comparisons"  # several at a time: they share one engine
 COMPARE_WORKFLOW = "compare"
 BATCH_QUEUE = "batches"  # see batches.py
 BATCH_WORKFLOW = "run_batch"
-QUEUES = {
-    QUEUE: 1,
-    CHECK_QUEUE: 1,
-    TRIAL_QUEUE: 1,
-    IMPORT_QUEUE: 1,
-    COMPARE_QUEUE: 4,
-    BATCH_QUEUE: 1,
-}
+ONE_BY_ONE = (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE, BATCH_QUEUE)
+AT_ONCE = dict.fromkeys(ONE_BY_ONE, 1) | {COMPARE_QUEUE: 4}
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -93,7 +87,7 @@ def prepare(home: Path) -> None:
         )
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
-        for queue, at_once in QUEUES.items():
+        for queue, at_once in AT_ONCE.items():
             _client.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.5)
     _database = database
 
