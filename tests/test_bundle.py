@@ -101,7 +101,7 @@ def test_other_tasks_and_another_model_are_refused_before_anything_runs(
     [
         ({"format": 2}, "format 2"),
         ({"tasks": None}, "damaged bundle, tasks"),
-        ({"config": {"iterations": 0}}, "the bundle's setting iterations"),
+        ({"config": {"iterations": -1}}, "the bundle's setting iterations"),
         ({"config": {"new": 1}}, "the bundle's setting new"),
         ({"results": {"run": {}, "base": None}}, "damaged bundle, results.iterations"),
     ],

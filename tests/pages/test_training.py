@@ -5,7 +5,7 @@ import json
 import gradio as gr
 import pytest
 
-from pages import training_section, trends, what_changed
+from pages import ablation, training_section, trends, what_changed
 from pages.funnel import funnel_bars
 from pages.training_curves import PANELS, curve, smooth
 from pages.training_section import NEWEST, show_section
@@ -168,7 +168,10 @@ def test_before_pairing_the_stages_to_come_have_no_number():
 
 def test_the_page_counts_its_outputs_right(add_run):
     assert len(trends.show(add_run((0.3, 0.6)))) == (
-        trends.NUM_OUTPUTS + what_changed.NUM_OUTPUTS + training_section.NUM_OUTPUTS
+        trends.NUM_OUTPUTS
+        + what_changed.NUM_OUTPUTS
+        + training_section.NUM_OUTPUTS
+        + ablation.NUM_OUTPUTS
     )
 
 
