@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from dbos import DBOS
 from dbos._schemas import SCHEMA_PLACEHOLDER
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    Text,
     column,
     func,
     make_url,
@@ -34,8 +36,7 @@ from storage.lock import WorkerLock, find_worker
 
 ROWS_AT_ONCE = 500
 QUEUE_SCHEMA = "dbos"  # of the job queue on Postgres; SQLite has no schemas
-WITH_PATHS = ("adapter", "pairimport")  # tables whose `path` is below the home
-assert models.Run and pair_models.PairImport  # the tables are declared
+WITH_PATHS = (models.Adapter, pair_models.PairImport)  # their `path` is below the home
 
 
 def write_copy(path: Path) -> None:
@@ -66,8 +67,8 @@ def adopt_copy(path: Path, *, old_home: str, home: Path) -> None:
     url = db.database_url(home)
     with db.explained(home, f"sqlite:///{path}"), _opened(f"sqlite:///{path}") as copy:
         with copy.begin() as connection:
-            for name in WITH_PATHS:
-                _move_paths(connection, name, old_home, str(home))
+            for each in WITH_PATHS:
+                _move_paths(connection, str(each.__tablename__), old_home, str(home))
         if not url.startswith("sqlite"):
             with db.explained(home, url), _opened(url) as target:
                 copy_rows(copy, target)
@@ -159,7 +160,7 @@ def _opened(url: str) -> Iterator[Engine]:
 @contextmanager
 def _reading(source: Engine) -> Iterator[Connection]:
     """One moment of the source; on SQLite nobody else writes until the end."""
-    options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
+    options: dict[str, Any] = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
     if source.dialect.name == "postgresql":
         options["isolation_level"] = "REPEATABLE READ"
     with _of_queue(source).connect().execution_options(**options) as connection:
@@ -186,7 +187,7 @@ def _set_sequences(out: Connection, tables: list[Table]) -> None:
 
 
 def _move_paths(connection: Connection, name: str, old: str, new: str) -> None:
-    path = column("path")
+    path = column("path", Text)
     connection.execute(
         update(table(name, path))
         .where(func.substr(path, 1, len(old) + 1) == old + "/")

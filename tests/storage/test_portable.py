@@ -45,7 +45,7 @@ def test_every_table_is_carried(home: Path) -> None:
     jobs.prepare(home)
     there = set(inspect(db.current().engine).get_table_names())
     ours, queue = portable._tables()
-    left = {name for name in there - {each.name for each in [*ours, *queue]}}
+    left = there - {each.name for each in [*ours, *queue]}
     assert {name for name in left if not name.startswith("pairwords")} == {
         "alembic_version",
         "dbos_migrations",
@@ -91,6 +91,15 @@ def test_a_run_under_way_is_moved_to_postgres_and_goes_on_there(
             for name in ("preferencepair", "pairwords")
         )
         assert pairs == words
+    with new_postgres() as another:  # as a backup is restored
+        monkeypatch.setenv("DATABASE_URL", another)
+        portable.adopt_copy(tmp_path / "back.sqlite", old_home=str(lab.home), home=lab.home)
+        jobs.prepare(lab.home)
+        assert jobs.statuses([run_id, second]) == {
+            run_id: RunStatus.COMPLETED,
+            second: RunStatus.COMPLETED,
+        }
+        db.current().engine.dispose()
 
 
 @pytest.mark.postgres
