@@ -4,7 +4,9 @@ Importing this file starts nothing, downloads nothing and loads no torch.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,10 +14,15 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import gradio as gr
+import psutil
 
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
+from codelutra.errors import CodeLutraError
+from codelutra.snapshot_state import address
+from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
 from storage import jobs
 from storage.db import StorageError
@@ -76,9 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     folder = home().absolute()
     try:
-        jobs.prepare(folder)
         _check_port(options.host, options.port)
-    except (StorageError, OSError) as error:
+        if restored := restore_if_empty(folder):
+            print(f"restored the snapshot of {restored.created_at} in {folder}", flush=True)
+        jobs.prepare(folder)
+    except (StorageError, CodeLutraError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     if options.unsafe_local_execution:
@@ -93,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper.start()
     blocks = shell.build()
     launch(blocks, options.host, options.port)
+    if address():
+        signal.signal(signal.SIGTERM, _end)
     try:
         print(
             f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
@@ -104,6 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         blocks.close(verbose=False)
         print(_farewell(folder))
     return 0
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Of a container that is stopped nothing outlives us: let the worker take its last snapshot."""
+    if worker := find_worker(home().absolute()):
+        os.kill(worker.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            psutil.Process(worker.pid).wait(LAST_S)
+    os._exit(0)
 
 
 def launch(blocks: gr.Blocks, host: str, port: int) -> None:

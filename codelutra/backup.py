@@ -16,7 +16,7 @@ from typing import IO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from codelutra import __version__
+from codelutra import __version__, snapshot_state
 from codelutra.errors import BackupError
 from codelutra.models import file_sha256
 from storage import db, jobs, portable
@@ -153,13 +153,20 @@ def parse(text: bytes, source: str) -> Manifest:
     return manifest
 
 
-def restore(manifest: Manifest, opened: Callable[[KeptFile], IO[bytes]], home: Path) -> None:
+def restore(
+    manifest: Manifest,
+    opened: Callable[[KeptFile], IO[bytes]],
+    home: Path,
+    *,
+    with_database: bool = True,
+) -> None:
     """Fetch every file, verify it, and only then put them in place, the database last.
 
-    A restore that was cut short is begun anew by the next one.
+    A restore that was cut short is begun anew by the next one. Without the database: where a
+    Postgres still has it.
     """
     home = home.expanduser().absolute()
-    refuse_used(home)
+    _refuse_used(home, with_database=with_database)
     staging = home / RESTORING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -175,32 +182,34 @@ def restore(manifest: Manifest, opened: Callable[[KeptFile], IO[bytes]], home: P
             shutil.rmtree(home / tree, ignore_errors=True)  # of a restore that was cut short
             if (staging / tree).is_dir():
                 (staging / tree).replace(home / tree)
-        copy = staging / db.SQLITE_FILE
-        portable.adopt_copy(copy, old_home=manifest.home, home=home)
+        if with_database:
+            copy = staging / db.SQLITE_FILE
+            portable.adopt_copy(copy, old_home=manifest.home, home=home)
     except db.StorageError as error:
         raise BackupError(str(error)) from error
     shutil.rmtree(staging)
 
 
-def refuse_used(home: Path) -> None:
-    """BackupError unless `home` is empty, logs and locks aside, and so is its database."""
+def _refuse_used(home: Path, *, with_database: bool) -> None:
     if not is_unused(home):
         raise BackupError(
             f"{home} is in use: restore into a new or empty folder (CODELUTRA_HOME), "
             "or move that one away first"
         )
     try:
-        if not portable.is_empty(home):
+        if with_database and not portable.is_empty(home):
             raise BackupError("DATABASE_URL has runs already: restore into a new, empty database")
     except db.StorageError as error:
         raise BackupError(str(error)) from error
 
 
 def is_unused(home: Path) -> bool:
+    """Nothing is there but what makes itself again."""
     names = {path.name for path in home.iterdir()} if home.is_dir() else set()
     if RESTORING in names:  # cut short: what lies there is its own, as long as it had no database
         return db.SQLITE_FILE not in names
-    return all(name.endswith((".lock", ".log")) for name in names)
+    made = {"starter", snapshot_state.FILE}
+    return all(name in made or name.endswith((".lock", ".log")) for name in names)
 
 
 def _kept_paths(home: Path) -> Iterator[Path]:

@@ -30,6 +30,8 @@ from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
 from codelutra.sandbox import must_run_unfenced
+from codelutra.snapshot_state import address
+from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
 from storage import db, jobs
@@ -51,6 +53,7 @@ Refine = Callable[[Ledger, Step], None]
 
 log = logging.getLogger("codelutra.worker")
 _leaving = threading.Event()
+_snapshots: Snapshots | None = None  # where CODELUTRA_SNAPSHOT says so
 
 
 def refine_configured_tasks(ledger: Ledger, step: Step) -> None:
@@ -74,6 +77,7 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
             print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
             return 2
         _log_to(home / "worker.log")
+        restore_if_empty(home)
         jobs.prepare(home)
         with db.explained(home, db.current().url):
             database_lock = DatabaseLock(db.current().url)
@@ -85,12 +89,15 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
                 file=sys.stderr,
             )
             return 2
-    except db.StorageError as error:
+    except (db.StorageError, CodeLutraError) as error:
         print(error, file=sys.stderr)
         return 2
     os.environ["CODELUTRA_HOME"] = str(home)  # task sets and phase children look there
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    if url := address():
+        global _snapshots
+        _snapshots = Snapshots(home, url)
     _launch(lock, run)
     _wait(parent_pid)
     _exit()
@@ -167,7 +174,10 @@ def _guarded(name: str, function: Callable[[int], None], number: int) -> None:
 
 
 def _run_step(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    return DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+    result = DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+    if _snapshots:
+        _snapshots.due()
+    return result
 
 
 def _call_unless_leaving(function: Callable[..., Any], *args: Any) -> Any:
@@ -240,6 +250,8 @@ def _exit() -> NoReturn:
     _leaving.set()
     log.info("worker %d ends; what is under way continues with the next worker", os.getpid())
     _kill_phases()
+    if _snapshots:
+        _snapshots.finish()
     logging.shutdown()
     os._exit(0)
 

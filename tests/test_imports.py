@@ -39,6 +39,8 @@ PAGES_MAY_IMPORT = {
     "codelutra.reviews",
     "codelutra.run_rows",
     "codelutra.smoke",
+    "codelutra.snapshot_state",
+    "codelutra.snapshots",
     "codelutra.tasks",
     "codelutra.tasks.findings",
     "codelutra.tasks.quarantine",
