@@ -18,13 +18,16 @@ from types import FrameType
 
 import gradio as gr
 import psutil
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
-from storage import jobs
+from storage import alive, jobs
 from storage.db import StorageError
 from storage.lock import find_worker
 
@@ -144,7 +147,14 @@ def launch(blocks: gr.Blocks, host: str, port: int) -> None:
         theme=shell.theme(),
         css_paths=shell.CSS_FILES,
         head=shell.head_script(),
+        app_kwargs={"routes": [Route("/health", answer_health)]},
     )
+
+
+def answer_health(_request: Request) -> JSONResponse:
+    """For monitors, without login: 200 when runs can go on, else 503."""
+    is_well, facts = alive.health()
+    return JSONResponse({"ok": is_well, **facts}, status_code=200 if is_well else 503)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
