@@ -24,6 +24,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
 from codelutra.check_rows import run_check
+from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
@@ -53,6 +54,7 @@ Refine = Callable[[Ledger, Step], None]
 
 log = logging.getLogger("codelutra.worker")
 _leaving = threading.Event()
+_under_way: set[int] = set()  # runs
 _snapshots: Snapshots | None = None  # where CODELUTRA_SNAPSHOT says so
 
 
@@ -76,6 +78,7 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
             pid = worker.pid if worker else "?"
             print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
             return 2
+        least_mb = min_free_mb()
         _log_to(home / "worker.log")
         restore_if_empty(home)
         jobs.prepare(home)
@@ -99,7 +102,7 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
         global _snapshots
         _snapshots = Snapshots(home, url)
     _launch(lock, run)
-    _wait(parent_pid)
+    _wait(parent_pid, home, least_mb)
     _exit()
 
 
@@ -119,9 +122,11 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
         workflow_id = DBOS.workflow_id
         assert workflow_id
         lock.show(workflow_id, is_executing=True)
+        _under_way.add(run_id)
         try:
             _refine_run(run_id, workflow_id, run)
         finally:
+            _under_way.discard(run_id)
             lock.show(workflow_id, is_executing=False)
 
     @DBOS.workflow(name=jobs.CHECK_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
@@ -211,13 +216,23 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
             time.sleep(DATABASE_RETRY_S)
 
 
-def _wait(parent_pid: int | None) -> None:
+def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
     parent = _process(parent_pid) if parent_pid else None
     while not _leaving.wait(POLL_S):
+        if _under_way and (reason := shortage(home, least_mb)):
+            _pause_all(reason)
         is_orphan = parent_pid is not None and not _is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
             return
+
+
+def _pause_all(reason: str) -> None:
+    """While there is still room to say so."""
+    for run_id in list(_under_way):
+        with contextlib.suppress(db.StorageError):  # it is stopping already
+            jobs.pause(run_id)
+            log_line(run_id, f"paused: {reason}")
 
 
 def _has_work() -> bool:
