@@ -4,7 +4,9 @@ Importing this file starts nothing, downloads nothing and loads no torch.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +14,20 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+
+import psutil
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from codelutra.errors import CodeLutraError
+from codelutra.snapshot_state import address
+from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
 from pages.roles import Access, GuardedBlocks
-from storage import jobs
+from storage import alive, jobs
 from storage.db import StorageError
 from storage.lock import find_worker
 
@@ -78,9 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = home().absolute()
     try:
         access = Access.at(options.host)
-        jobs.prepare(folder)
         _check_port(options.host, options.port)
-    except (CodeLutraError, StorageError, OSError) as error:
+        if restored := restore_if_empty(folder):
+            print(f"restored the snapshot of {restored.created_at} in {folder}", flush=True)
+        jobs.prepare(folder)
+    except (StorageError, CodeLutraError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     if options.unsafe_local_execution:
@@ -95,6 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper.start()
     blocks = shell.build(access)
     launch(blocks, options.host, options.port)
+    if address():
+        signal.signal(signal.SIGTERM, _end)
     try:
         print(
             f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
@@ -106,6 +120,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         blocks.close(verbose=False)
         print(_farewell(folder))
     return 0
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Of a container that is stopped nothing outlives us: let the worker take its last snapshot."""
+    if worker := find_worker(home().absolute()):
+        os.kill(worker.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            psutil.Process(worker.pid).wait(LAST_S)
+    os._exit(0)
 
 
 def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
@@ -129,7 +152,14 @@ def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
         theme=shell.theme(),
         css_paths=shell.CSS_FILES,
         head=shell.head_script(),
+        app_kwargs={"routes": [Route("/health", answer_health)]},
     )
+
+
+def answer_health(_request: Request) -> JSONResponse:
+    """For monitors, without login: 200 when runs can go on, else 503."""
+    is_well, facts = alive.health()
+    return JSONResponse({"ok": is_well, **facts}, status_code=200 if is_well else 503)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

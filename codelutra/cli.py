@@ -13,7 +13,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codelutra import __version__, cli_compare, cli_export, cli_pairs, cli_report, cli_tasks
+from codelutra import (
+    __version__,
+    cli_compare,
+    cli_export,
+    cli_keep,
+    cli_pairs,
+    cli_report,
+    cli_tasks,
+)
 from codelutra.config import (
     STARTER,
     UNSAFE,
@@ -71,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_pairs.add_commands(commands, cli_export.add_commands(commands), _add_unsafe)
     cli_report.add_commands(commands)
     cli_compare.add_commands(commands, _add_unsafe)
+    cli_keep.add_commands(commands)
     worker = commands.add_parser("worker", help="run queued refinements until stopped")
     _add_unsafe(worker)
     worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")

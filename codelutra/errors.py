@@ -29,5 +29,9 @@ class TrainingError(CodeLutraError):
     """The training phase failed."""
 
 
+class BackupError(CodeLutraError):
+    """A backup or snapshot cannot be written, read or trusted."""
+
+
 class StopRequested(CodeLutraError):
     """Somebody paused or cancelled the run; what is finished is kept."""

@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
 from codelutra.compare_rows import run_comparison
+from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.engine_room import EngineRoom
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.gauges import Gauges
@@ -35,6 +36,8 @@ from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
 from codelutra.sandbox import must_run_unfenced
+from codelutra.snapshot_state import address
+from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
 from storage import db, jobs
@@ -57,6 +60,8 @@ Refine = Callable[[Ledger, Step], None]
 
 log = logging.getLogger("codelutra.worker")
 _leaving = threading.Event()
+_under_way: set[int] = set()  # runs
+_snapshots: Snapshots | None = None  # where CODELUTRA_SNAPSHOT says so
 
 
 def refine_configured_tasks(ledger: Ledger, step: Step) -> None:
@@ -79,7 +84,9 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
             pid = worker.pid if worker else "?"
             print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
             return 2
+        least_mb = min_free_mb()
         _log_to(home / "worker.log")
+        restore_if_empty(home)
         jobs.prepare(home)
         with db.explained(home, db.current().url):
             database_lock = DatabaseLock(db.current().url)
@@ -91,14 +98,17 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
                 file=sys.stderr,
             )
             return 2
-    except db.StorageError as error:
+    except (db.StorageError, CodeLutraError) as error:
         print(error, file=sys.stderr)
         return 2
     os.environ["CODELUTRA_HOME"] = str(home)  # task sets and phase children look there
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    if url := address():
+        global _snapshots
+        _snapshots = Snapshots(home, url)
     _launch(lock, run)
-    _wait(parent_pid)
+    _wait(parent_pid, home, least_mb)
     _exit()
 
 
@@ -120,9 +130,11 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
         assert workflow_id
         lock.show(workflow_id, is_executing=True)
         room.evict(run_id)
+        _under_way.add(run_id)
         try:
             _refine_run(run_id, workflow_id, run)
         finally:
+            _under_way.discard(run_id)
             lock.show(workflow_id, is_executing=False)
             room.give_back(run_id)
 
@@ -184,7 +196,10 @@ def _guarded(name: str, function: Callable[[int], None], number: int) -> None:
 
 
 def _run_step(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    return DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+    result = DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+    if _snapshots:
+        _snapshots.due()
+    return result
 
 
 def _call_unless_leaving(function: Callable[..., Any], *args: Any) -> Any:
@@ -218,11 +233,13 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
             time.sleep(DATABASE_RETRY_S)
 
 
-def _wait(parent_pid: int | None) -> None:
+def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
     parent = _process(parent_pid) if parent_pid else None
     gauges = Gauges()
     while not _leaving.wait(POLL_S):
         _show(gauges)
+        if _under_way and (reason := shortage(home, least_mb)):
+            _pause_all(reason)
         is_orphan = parent_pid is not None and not _is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
@@ -238,6 +255,14 @@ def _show(gauges: Gauges) -> None:
                 set_reading(session, values=gauges.read())
         except (db.StorageError, DBAPIError) as error:
             log.warning("cannot record what the machine is doing: %s", error)
+
+
+def _pause_all(reason: str) -> None:
+    """While there is still room to say so."""
+    for run_id in list(_under_way):
+        with contextlib.suppress(db.StorageError):  # it is stopping already
+            jobs.pause(run_id)
+            log_line(run_id, f"paused: {reason}")
 
 
 def _has_work() -> bool:
@@ -270,6 +295,8 @@ def _exit() -> NoReturn:
     _leaving.set()
     log.info("worker %d ends; what is under way continues with the next worker", os.getpid())
     _kill_phases()
+    if _snapshots:
+        _snapshots.finish()
     logging.shutdown()
     os._exit(0)
 

@@ -1,6 +1,7 @@
 """What a reader must know before believing a number: said on every tab, and beside the run."""
 
 from codelutra.config import UNSAFE
+from codelutra.snapshot_state import SnapshotState
 from pages.format import count, text
 from pages.run_view import RunRow
 from storage.lock import Worker
@@ -8,8 +9,23 @@ from storage.lock import Worker
 OPTION = f'<code class="option">{text(UNSAFE)}</code>'
 
 
-def banner(worker: Worker | None) -> str:
-    """Above the tabs, for as long as programs run without a sandbox here."""
+def banner(worker: Worker | None, snapshot: SnapshotState) -> str:
+    """Above the tabs: what is wrong here, for as long as it is."""
+    return _unfenced(worker) + _unsaved(snapshot)
+
+
+def _unsaved(snapshot: SnapshotState) -> str:
+    if not snapshot.failing_since:
+        return ""
+    newest = f"The newest is of {snapshot.at}." if snapshot.at else "There is none yet."
+    return (
+        '<div class="note warn" role="status" id="unsaved"><b>Snapshots fail since '
+        f"{text(snapshot.failing_since)}.</b> Runs go on, and it is tried again. {text(newest)} "
+        f"{text(snapshot.error)}</div>"
+    )
+
+
+def _unfenced(worker: Worker | None) -> str:
     if worker is None or not worker.is_unfenced:
         return ""
     return (

@@ -7,6 +7,8 @@ import gradio as gr
 from gradio.components import Component
 
 from codelutra.config import STARTER
+from codelutra.snapshot_state import SnapshotState, read_state
+from codelutra.snapshot_state import address as snapshot_address
 from pages import compare, pairs, refine, tasks, trends
 from pages.caveats import banner
 from pages.format import text
@@ -64,10 +66,11 @@ def head_script() -> str:
 def around() -> tuple[str, str]:
     """What stands above and below every tab: a warning, if there is one, and the footer."""
     worker = find_worker(db.current().home)
-    return banner(worker), footer(worker)
+    snapshot = read_state(db.current().home) if snapshot_address() else SnapshotState()
+    return banner(worker, snapshot), footer(worker, snapshot)
 
 
-def footer(worker: Worker | None) -> str:
+def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
     """Paths of the machine are for its owner."""
     visitor = caller()
     if visitor is DESK:
@@ -83,9 +86,10 @@ def footer(worker: Worker | None) -> str:
         doing = "busy" if worker.is_executing else "idle"
         state = f"worker running, pid {worker.pid}, {doing}"
     dot = "on" if worker else "off"
+    kept = f'<span class="faint">snapshot of {text(snapshot.at)}</span>' if snapshot.at else ""
     return (
         f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>'
-        f'<span class="faint">{where}</span><span data-visitor>{who}</span></footer>'
+        f'{kept}<span class="faint">{where}</span><span data-visitor>{who}</span></footer>'
     )
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlmodel import Session
 
 BUSY_TIMEOUT_S = 30
+SQLITE_FILE = "codelutra.sqlite"  # in the home
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -41,8 +42,10 @@ _current: Database | None = None
 def database_url(home: Path) -> str:
     """DATABASE_URL, with the driver we use named, or the SQLite file in `home`."""
     url = os.environ.get("DATABASE_URL", "").strip()
-    if not url:
-        return f"sqlite:///{home / 'codelutra.sqlite'}"
+    return with_driver(url) if url else f"sqlite:///{home / SQLITE_FILE}"
+
+
+def with_driver(url: str) -> str:
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
@@ -58,9 +61,9 @@ def init(home: Path) -> Database:
         return _current
     with explained(home, url):
         home.mkdir(parents=True, exist_ok=True)
-        engine = _create_engine(url)
+        engine = make_engine(url)
         with migration_lock(home):
-            _migrate(engine, url)
+            migrate(engine, url)
     if _current:
         _current.engine.dispose()
     _current = Database(home, url, engine)
@@ -153,7 +156,7 @@ def _is_connection_failure(error: Exception) -> bool:
     )
 
 
-def _create_engine(url: str) -> Engine:
+def make_engine(url: str) -> Engine:
     """Room for DBOS's threads and ours; every connection of SQLite in WAL mode."""
     options: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True}
     if not url.startswith("sqlite"):
@@ -173,7 +176,8 @@ def _create_engine(url: str) -> Engine:
     return engine
 
 
-def _migrate(engine: Engine, url: str) -> None:
+def migrate(engine: Engine, url: str) -> None:
+    """Bring the schema up to date; StorageError when it is newer than this code."""
     config = alembic_config(engine)
     with engine.connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()

@@ -46,6 +46,9 @@ class WorkerLock:
         self.show("", is_executing=False)
         return True
 
+    def release(self) -> None:
+        os.close(self._file)
+
     def show(self, workflow_id: str, *, is_executing: bool) -> None:
         """Tell the web process what is being executed, or was last."""
         worker = Worker(os.getpid(), workflow_id, is_executing, self._is_unfenced)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -82,6 +83,22 @@ class Lab:
         wait_for(lambda: jobs.status(run_id) is status, seconds)
 
 
+@contextmanager
+def new_postgres() -> Iterator[str]:
+    """The URL of an empty database on CODELUTRA_TEST_POSTGRES."""
+    server = sqlalchemy.make_url(os.environ["CODELUTRA_TEST_POSTGRES"])
+    name = f"codelutra_{uuid4().hex[:12]}"
+    admin = sqlalchemy.create_engine(
+        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    yield server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(
     request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,19 +107,9 @@ def database(
     if request.param == "sqlite":
         yield home
         return
-    server = sqlalchemy.make_url(os.environ["CODELUTRA_TEST_POSTGRES"])
-    name = f"codelutra_{uuid4().hex[:12]}"
-    admin = sqlalchemy.create_engine(
-        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
-    url = server.set(drivername="postgresql", database=name)
-    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
-    yield home
-    with admin.connect() as connection:
-        connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with new_postgres() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        yield home
 
 
 @pytest.fixture

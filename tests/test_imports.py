@@ -12,6 +12,7 @@ DATABASE_PARTS = {  # of the engine
     *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
     *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
+    *("backup.py", "snapshots.py", "moving.py", "cleaning.py"),
 }
 PAGES_MAY_IMPORT = {
     "codelutra",
@@ -43,6 +44,8 @@ PAGES_MAY_IMPORT = {
     "codelutra.reviews",
     "codelutra.run_rows",
     "codelutra.smoke",
+    "codelutra.snapshot_state",
+    "codelutra.snapshots",
     "codelutra.tasks",
     "codelutra.tasks.findings",
     "codelutra.tasks.quarantine",

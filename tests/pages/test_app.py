@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
 from pages import shell
-from storage.lock import find_worker
+from storage import db
+from storage.lock import WorkerLock, find_worker
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,3 +145,18 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_monitor_is_told_whether_runs_can_go_on(client, store):
+    def ask() -> tuple[int, dict]:
+        answer = httpx.get(f"{client.src}health")
+        return answer.status_code, answer.json()
+
+    assert ask() == (503, {"ok": False, "database": "sqlite", "worker": "none"})
+    lock = WorkerLock(store)
+    lock.acquire()
+    assert ask() == (200, {"ok": True, "database": "sqlite", "worker": "idle"})
+    with db.current().engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE run RENAME TO gone")
+    assert ask() == (503, {"ok": False, "database": "unavailable", "worker": "idle"})
+    lock.release()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from codelutra.snapshot_state import SnapshotState
 from pages import shell, trends
 from pages.caveats import banner, caveats
 from pages.run_panel import panel
@@ -18,7 +19,7 @@ def row(**changes: object) -> RunRow:
 
 def test_a_sound_run_has_no_caveat():
     assert caveats(row()) == ""
-    assert banner(None) == banner(Worker(1)) == ""
+    assert banner(None, SnapshotState()) == banner(Worker(1), SnapshotState()) == ""
 
 
 def test_weak_proofs_are_counted():

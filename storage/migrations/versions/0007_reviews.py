@@ -53,8 +53,8 @@ def upgrade() -> None:
         "ix_pairwarning_run_id_kind_pair_id", "pairwarning", ["run_id", "kind", "pair_id"]
     )
     _trials()
-    _words()
     _fill()
+    _words()
 
 
 def _iterations() -> None:
@@ -131,6 +131,8 @@ def _words() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for statement in FULL_TEXT:
             op.execute(statement)
+        # Older pairs: the trigger on their update would take out words that were never put in.
+        op.execute("INSERT INTO pairwords(pairwords) VALUES ('rebuild')")
     else:
         op.execute(
             "CREATE INDEX ix_preferencepair_words ON preferencepair "
