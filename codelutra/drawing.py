@@ -76,6 +76,7 @@ def draw(
                 mine = [s for s in samples if by_id[s.task_id].split == split]
                 ledger.add_samples(iteration, split, mine)
                 beside.take(split, mine)
+            ledger.add_seconds(iteration, phase, 0.0, drawn.num_tokens)
             for split, verdicts in beside.finished():
                 ledger.add_verdicts(iteration, split, verdicts)
             held |= {s.key for s in samples}

@@ -178,11 +178,12 @@ def _iterations(ledger: Ledger, rounds: Sequence[Mapping[str, Any]]) -> Iterator
     yield Heading("Time and tokens")
     phases = ("sample", "execute", "pair", "train", "evaluate")
     yield Table(
-        ("iteration", *(f"{phase}, s" for phase in phases), "tokens trained on"),
+        ("iteration", *(f"{phase}, s" for phase in phases), "tokens sampled", "trained on"),
         [
             (
                 str(each["iteration"]),
                 *(f"{each['seconds'].get(phase, 0):,.0f}" for phase in phases),
+                f"{each['tokens'].get('sample', 0):,}",
                 _tokens(each["training"], ledger.config.training.epochs),
             )
             for each in rounds

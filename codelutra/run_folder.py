@@ -6,6 +6,7 @@ folder is opened again, so what it held is done again.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -190,14 +191,21 @@ class RunFolder:
         if alert.kind not in {known.kind for known in self.alerts(iteration)}:
             _append(self._file("alerts", iteration), [asdict(alert)])
 
-    def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
-        _append(self._file("seconds", iteration), [{"phase": phase, "seconds": seconds}])
+    def add_seconds(self, iteration: int, phase: str, seconds: float, tokens: int = 0) -> None:
+        row = {"phase": phase, "seconds": seconds, "tokens": tokens}
+        _append(self._file("seconds", iteration), [row])
 
     def seconds(self, iteration: int) -> dict[str, float]:
         total: dict[str, float] = {}
         for row in _read(self._file("seconds", iteration)):
             total[row["phase"]] = total.get(row["phase"], 0.0) + row["seconds"]
         return total
+
+    def tokens(self, iteration: int) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for row in _read(self._file("seconds", iteration)):
+            total[row["phase"]] += row.get("tokens", 0)
+        return dict(+total)
 
     def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
         path = self._file("training", iteration)

@@ -191,14 +191,20 @@ class RunRows:
         with db.open_session() as session:
             recording.add_alert(session, iteration_id=iteration_id, row=asdict(alert))
 
-    def add_seconds(self, iteration: int, phase: str, seconds: float) -> None:
+    def add_seconds(self, iteration: int, phase: str, seconds: float, tokens: int = 0) -> None:
         iteration_id = self._id(iteration)
         with db.open_session() as session:
-            recording.add_seconds(session, iteration_id=iteration_id, phase=phase, seconds=seconds)
+            recording.add_seconds(
+                session, iteration_id=iteration_id, phase=phase, seconds=seconds, tokens=tokens
+            )
 
     def seconds(self, iteration: int) -> dict[str, float]:
         with db.open_session() as session:
             return queries.phase_seconds(session, run_id=self.run_id).get(iteration, {})
+
+    def tokens(self, iteration: int) -> dict[str, int]:
+        with db.open_session() as session:
+            return queries.phase_tokens(session, run_id=self.run_id).get(iteration, {})
 
     def add_training_metrics(self, iteration: int, step: int, metrics: dict[str, Any]) -> None:
         iteration_id = self._id(iteration)

@@ -50,6 +50,7 @@ def _iteration(ledger: Ledger, number: int, scores: Scores) -> dict[str, Any]:
         "alerts": [asdict(alert) for alert in ledger.alerts(number)],
         "adapter": adapter.path if adapter else None,
         "seconds": {name: round(s, 2) for name, s in ledger.seconds(number).items()},
+        "tokens": ledger.tokens(number),
     }
 
 

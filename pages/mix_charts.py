@@ -110,7 +110,8 @@ def _places(bars: Sequence[_Bar], lines: Sequence[RunLine]) -> Any:
 
 def _time_and_tokens(bar: _Bar, phase: str) -> str:
     said = duration(bar.parts[phase])
-    tokens = bar.line.trained_tokens(bar.point) if phase == "train" else None
+    drawn = bar.point.tokens.get(phase)
+    tokens = bar.line.trained_tokens(bar.point) if phase == "train" else drawn
     return f"{said}, {tokens:,} tokens" if tokens else said
 
 

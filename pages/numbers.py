@@ -53,6 +53,8 @@ def numbers(line: RunLine) -> Iterator[Number]:
             yield Number("verdicts", run, at, kind, count / total, n=total)
         for phase, seconds in point.seconds.items():
             yield Number("time", run, at, f"{phase}, seconds", seconds)
+        for phase, drawn in point.tokens.items():
+            yield Number("time", run, at, f"{phase}, tokens", drawn)
         if tokens := line.trained_tokens(point):
             yield Number("time", run, at, "train, tokens", tokens)
 

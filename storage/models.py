@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Index,
@@ -105,11 +106,12 @@ class Iteration(SQLModel, table=True):
 
 
 class PhaseTime(SQLModel, table=True):
-    """Wall seconds an iteration spent in a phase, over all attempts."""
+    """Wall seconds an iteration spent in a phase, and tokens it generated, over all attempts."""
 
     iteration_id: int = Field(foreign_key="iteration.id", primary_key=True)
     phase: str = Field(primary_key=True)
     seconds: float
+    tokens: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class Sample(SQLModel, table=True):

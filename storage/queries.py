@@ -153,6 +153,19 @@ def phase_seconds(session: Session, *, run_id: int) -> dict[int, dict[str, float
     return result
 
 
+def phase_tokens(session: Session, *, run_id: int) -> dict[int, dict[str, int]]:
+    """Tokens that were generated, by iteration number and phase; phases without any left out."""
+    query = (
+        select(Iteration.number, PhaseTime.phase, PhaseTime.tokens)
+        .join(Iteration, col(Iteration.id) == PhaseTime.iteration_id)
+        .where(Iteration.run_id == run_id, PhaseTime.tokens > 0)
+    )
+    result: dict[int, dict[str, int]] = {}
+    for number, phase, tokens in session.exec(query):
+        result.setdefault(number, {})[phase] = tokens
+    return result
+
+
 def samples(
     session: Session,
     *,

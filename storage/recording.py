@@ -175,16 +175,18 @@ def add_alert(session: Session, *, iteration_id: int, row: Row) -> None:
     _insert_new(session, Alert, [{**row, "iteration_id": iteration_id, "created_at": utc_now()}])
 
 
-def add_seconds(session: Session, *, iteration_id: int, phase: str, seconds: float) -> None:
+def add_seconds(
+    session: Session, *, iteration_id: int, phase: str, seconds: float, tokens: int = 0
+) -> None:
     """The one write that adds up instead of keeping what is there."""
     insert = _insert(session, PhaseTime).values(
-        iteration_id=iteration_id, phase=phase, seconds=seconds
+        iteration_id=iteration_id, phase=phase, seconds=seconds, tokens=tokens
     )
-    total = col(PhaseTime.seconds) + insert.excluded.seconds
+    totals = {
+        name: getattr(PhaseTime, name) + insert.excluded[name] for name in ("seconds", "tokens")
+    }
     session.connection().execute(
-        insert.on_conflict_do_update(
-            index_elements=["iteration_id", "phase"], set_={"seconds": total}
-        )
+        insert.on_conflict_do_update(index_elements=["iteration_id", "phase"], set_=totals)
     )
 
 

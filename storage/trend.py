@@ -6,7 +6,7 @@ from sqlmodel import Session, col, func, select
 
 from storage.models import Iteration, Sample
 from storage.pair_models import PreferencePair
-from storage.queries import HARNESS_ERROR, iterations, phase_seconds
+from storage.queries import HARNESS_ERROR, iterations, phase_seconds, phase_tokens
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class TrendPoint:
     sampled_verdicts: dict[str, int] = field(default_factory=dict)
     num_pairs: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)  # generated, by phase
     validation: Validation | None = None
     pass_tokens: int | None = None  # of one pass of the training over its pairs
 
@@ -52,6 +53,7 @@ def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
     sampled = _train_verdicts(session, run_id=run_id)
     pairs = _pairs_by_iteration(session, run_id=run_id)
     seconds = phase_seconds(session, run_id=run_id)
+    tokens = phase_tokens(session, run_id=run_id)
     points = []
     for number, row in rows.items():
         verdicts = sampled.get(number + 1, {})
@@ -70,6 +72,7 @@ def run_trend(session: Session, *, run_id: int) -> list[TrendPoint]:
                 sampled_verdicts=verdicts,
                 num_pairs=pairs.get(number, 0),
                 seconds=seconds.get(number, {}),
+                tokens=tokens.get(number, {}),
                 validation=_validation(row),
                 pass_tokens=row.training.get("run_tokens") if row.training else None,
             )

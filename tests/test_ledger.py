@@ -200,7 +200,10 @@ def test_seconds_add_up_over_restarts(reopen: Open) -> None:
     reopen().add_seconds(1, "sample", 1.5)
     reopen().add_seconds(1, "sample", 0.25)
     reopen().add_seconds(1, "train", 2.0)
+    reopen().add_seconds(1, "sample", 0.0, 30)
+    reopen().add_seconds(1, "sample", 0.0, 12)
     assert reopen().seconds(1) == {"sample": 1.75, "train": 2.0}
+    assert reopen().tokens(1) == {"sample": 42}
 
 
 def test_reports_metrics_and_log_lines_may_be_repeated(reopen: Open) -> None:

@@ -50,6 +50,8 @@ def test_one_iteration_end_to_end(tiny_model: str, tmp_path: Path) -> None:
     assert {alert["kind"] for alert in iteration["alerts"]} == {"no_correct", "few_pairs"}
     assert (summary["run"]["promoted"], iteration["validation"]) == (None, None)  # too few tasks
     assert Path(iteration["adapter"], "adapter_model.safetensors").is_file()
+    assert set(iteration["tokens"]) == {"sample", "evaluate"}
+    assert 12 <= iteration["tokens"]["sample"] <= 12 * 8
     assert set(iteration["seconds"]) == {"sample", "execute", "pair", "train", "evaluate"}
     assert (1, "sample", 12, 12) in progress
     assert (1, "execute", 12, 12) in progress

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from codelutra.config import RefineConfig
 from codelutra.evaluation import pass_at_k
+from codelutra.loop import refine
+from codelutra.run_rows import RunRows
+from codelutra.tasks import load_tasks, select_tasks
 from pages.downloads import numbers_of
 from pages.funnel import stages
 from pages.numbers import Number
@@ -44,9 +48,33 @@ def test_all_are_here() -> None:
 
 
 def test_every_number_on_the_page_comes_from_its_query(run_id: int) -> None:
+    compare_with_the_page(run_id, [0, 1, 2])
+
+
+@pytest.mark.slow
+def test_the_numbers_of_a_finished_starter_run_come_from_their_queries(database: Path) -> None:
+    jobs.prepare(database)
+    config = RefineConfig.for_model("starter", iterations=1, max_train=20, max_heldout=20)
+    tasks = select_tasks(load_tasks("starter"), config)
+    with db.open_session() as session:
+        run = jobs.submit(session, config=config.model_dump(mode="json"), name="starter",
+                          num_train=16, num_validation=4, num_heldout=20)  # fmt: skip
+        number, workflow_id = run.id, run.workflow_id
+    assert number
+    refine(RunRows(number, workflow_id), tasks)
+    compare_with_the_page(number, [0, 1])
+    (row,) = ask("flips", run=number, from_iteration=0, to_run=number, to_iteration=1)
+    assert row["n"] == changes(number, 0, 1)["num_tasks"] == 20
+    assert (row["fixed"] - row["broken"]) / row["n"] == pytest.approx(changes(number, 0, 1)["gain"])
+    times = {row["phase"]: row for row in ask("time", run=number) if row["iteration"]}
+    assert times["sample"]["tokens"] > times["evaluate"]["tokens"] > 0
+    assert shown(number, "time", "sample, tokens")[1].value == times["sample"]["tokens"]
+
+
+def compare_with_the_page(run_id: int, policies: list[int]) -> None:
     for split, series in (("heldout", "held-out"), ("validation", "validation")):
         page, rows = shown(run_id, "accuracy", series), ask("accuracy", run=run_id, split=split)
-        assert [row["iteration"] for row in rows] == [0, 1, 2]
+        assert [row["iteration"] for row in rows] == policies
         for row in rows:
             drawn = page[row["iteration"]]
             found = [float(row[name]) for name in ("pass_at_1", "ci_low", "ci_high")]
