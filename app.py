@@ -26,7 +26,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
-from pages.roles import Access, GuardedBlocks
+from pages.roles import USERS, Access, GuardedBlocks
 from storage import alive, jobs
 from storage.db import StorageError
 from storage.lock import find_worker
@@ -69,12 +69,14 @@ class WorkerKeeper:
         self._wait_s = (
             0.0 if lived_s > STABLE_S else min(LONGEST_WAIT_S, 2 * self._wait_s + CHECK_S)
         )
+        # The passwords of people are for this process alone.
+        environment = {name: value for name, value in os.environ.items() if name != USERS}
         command = [sys.executable, "-m", "codelutra", "worker", "--parent", str(os.getpid())]
         with open(self.folder / "worker-output.log", "ab") as output:
             self._child = subprocess.Popen(
                 command,
                 cwd=Path(__file__).parent,
-                env=os.environ | {"CODELUTRA_HOME": str(self.folder)},
+                env=environment | {"CODELUTRA_HOME": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

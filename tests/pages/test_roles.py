@@ -16,6 +16,7 @@ import pytest
 from codelutra.errors import CodeLutraError
 from pages import shell
 from pages.roles import ROLES, USERS, Access, Role, Visitor, accounts_of, name_of, on_space
+from storage.lock import find_worker
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS = "ann:owner:ann's-secret bob:curator:bobs-secret eve:viewer:eves-secret"
@@ -97,6 +98,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
+    worker = None
+    while worker is None:
+        assert time.monotonic() < deadline, "the worker does not start"
+        worker = find_worker(folder / "home")
+    assert b"secret" not in Path(f"/proc/{worker.pid}/environ").read_bytes()
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait()
