@@ -151,8 +151,8 @@ def test_a_terminated_worker_snapshots_and_the_run_goes_on_from_an_empty_disk(
     run_id = lab.submit(**{**SMALL, "max_train": 20})
     worker = lab.started_worker(batch_s=0.05)
     wait_for(lambda: counted(run_id) > 30)
+    before = counted(run_id)  # what is there when it is told to end is in the last snapshot
     assert kill(worker, signal.SIGTERM) == 0
-    before = counted(run_id)
     forget(lab.home)
     lab.start_worker(batch_s=0.02)
     wait_for(lambda: (lab.home / "codelutra.sqlite").exists())
