@@ -11,7 +11,7 @@ HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 DATABASE_PARTS = {  # of the engine
     *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
-    *("backup.py", "snapshots.py", "moving.py", "cleaning.py"),
+    *("backup.py", "snapshots.py", "moving.py", "cleaning.py", "worker_log.py"),
 }
 PAGES_MAY_IMPORT = {
     "codelutra",
