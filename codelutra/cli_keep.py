@@ -1,4 +1,4 @@
-"""The commands `backup`, `restore` and `migrate`: nothing lost, and moved elsewhere."""
+"""The commands `backup`, `restore`, `migrate` and `clean`: nothing lost, and moved elsewhere."""
 
 import argparse
 from pathlib import Path
@@ -17,6 +17,13 @@ def add_commands(commands: Any) -> None:
     migrate = commands.add_parser("migrate", help="copy the database to an empty one elsewhere")
     migrate.add_argument("--to", required=True, metavar="postgresql://USER:PASSWORD@HOST/NAME")
     migrate.set_defaults(run=_migrate)
+    clean = commands.add_parser("clean", help="delete what completed trainings left; never a row")
+    clean.add_argument("--dry-run", action="store_true", help="only say what, with its bytes")
+    clean.add_argument(
+        "--adapter", action="append", default=[], metavar="RUN/ITERATION",
+        help="this adapter, too, unless it is the promoted or the last one (repeatable)",
+    )  # fmt: skip
+    clean.set_defaults(run=_clean)
 
 
 def _backup(options: argparse.Namespace) -> int:
@@ -42,4 +49,17 @@ def _migrate(options: argparse.Namespace) -> int:
         if number:
             print(f"{number:>10,}  {name}")
     print("all rows arrived; start with DATABASE_URL set to that address from now on")
+    return 0
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from codelutra.cleaning import delete, find
+
+    found = find(home(), options.adapter)
+    for item in found:
+        print(f"{item.num_bytes:>15,}  {item.path}  ({item.why})")
+    if not options.dry_run:
+        delete(found)
+    done = "would be deleted" if options.dry_run else "are deleted"
+    print(f"{sum(item.num_bytes for item in found):>15,}  bytes {done}")
     return 0

@@ -14,7 +14,6 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -40,12 +39,12 @@ from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
+from codelutra.worker_log import log_to
 from storage import db, jobs
 from storage.gauges import set_reading
 from storage.lock import DatabaseLock, WorkerLock, find_worker
 
-LOG_BYTES = 5_000_000
-POLL_S = 2.0
+POLL_S = 1.0
 DATABASE_RETRY_S = 2.0
 # Deaths of the worker in one attempt before the run is given up as the cause of them.
 MAX_DEATHS = 100
@@ -85,7 +84,7 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
             print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
             return 2
         least_mb = min_free_mb()
-        _log_to(home / "worker.log")
+        log_to(home / "worker.log")
         restore_if_empty(home)
         jobs.prepare(home)
         with db.explained(home, db.current().url):
@@ -308,25 +307,3 @@ def _kill_phases() -> None:
             with contextlib.suppress(ProcessLookupError):
                 if os.getpgid(pid) == pid:
                     os.killpg(pid, signal.SIGKILL)
-
-
-def _log_to(path: Path) -> None:
-    """Everything to the rotating file, warnings of ours to stderr, DBOS's only to the file."""
-    file = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    console = logging.StreamHandler()
-    console.setLevel(logging.WARNING)
-    logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
-    logging.raiseExceptions = False  # a full disk is told elsewhere, not once a line
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    dbos = logging.getLogger("dbos")
-    dbos.setLevel(logging.WARNING)
-    dbos.addHandler(file)
-    dbos.addFilter(_is_news)
-    dbos.propagate = False
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """DBOS logs a stack trace for every workflow that was stopped on purpose."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError)

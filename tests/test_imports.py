@@ -12,7 +12,7 @@ DATABASE_PARTS = {  # of the engine
     *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
     *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
-    *("backup.py", "snapshots.py", "moving.py", "cleaning.py"),
+    *("backup.py", "snapshots.py", "moving.py", "cleaning.py", "worker_log.py"),
 }
 PAGES_MAY_IMPORT = {
     "codelutra",
