@@ -16,6 +16,7 @@ READY = {
     "refine": "#run-panel [data-state]",
     "start": "#preset-note .preset-note",
     "trends": "[data-curve=syntax] .main-svg",
+    "pairs": "#pair-focus [data-pair]",
     "compare": "[data-comparison][data-state=over]",
     "tasks": "#task-table table",
 }

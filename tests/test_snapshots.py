@@ -166,9 +166,9 @@ def test_a_terminated_worker_snapshots_and_the_run_goes_on_from_an_empty_disk(
 
 TINY: dict[str, Any] = {
     "iterations": 2,
-    "max_train": 12,
-    "max_heldout": 6,
-    "sampling": {"num_samples": 3, "max_new_tokens": 24},
+    "max_train": 6,
+    "max_heldout": 2,
+    "sampling": {"num_samples": 2, "max_new_tokens": 8},
     "training": {"epochs": 1},
 }
 

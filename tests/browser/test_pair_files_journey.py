@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 SOON = 60_000  # milliseconds
 
 
-@pytest.fixture(params=[1440, 390])
-def page(browser, request):
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 900})
     page.set_default_timeout(SOON)
     expect.set_options(timeout=SOON)
     yield page

@@ -20,6 +20,13 @@ HOSTILE = "<img src=x onerror=document.body.dataset.hit=1>"
 
 
 @pytest.fixture
+def home(module_app, monkeypatch):
+    """One for all tests of this file: each makes runs of its own."""
+    monkeypatch.setenv("CODELUTRA_HOME", str(module_app.home))
+    return module_app.home
+
+
+@pytest.fixture
 def page(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(SOON)
@@ -76,12 +83,11 @@ def shown_range(page: Page) -> list[float]:
     )
 
 
-def test_curves_grow_with_the_training_and_keep_the_zoom(stopped_app, page, home):
+def test_curves_grow_with_the_training_and_keep_the_zoom(module_app, page, home):
     run_id = add_run(home)
     add_steps(run_id, 1, 1, 60)
     add_steps(run_id, 2, 1, 30)
-    stopped_app.start()
-    page.goto(f"{stopped_app.url}?tab=trends&run={run_id}")
+    page.goto(f"{module_app.url}?tab=trends&run={run_id}")
     curves = page.locator("#training-curves .curves")
     expect(curves).to_have_attribute("data-version", f"{run_id}-2-30", timeout=SOON)
     expect(page.locator("[data-curve=loss] .legendtext")).to_have_count(2)
@@ -108,11 +114,10 @@ def test_curves_grow_with_the_training_and_keep_the_zoom(stopped_app, page, home
     expect(curves).to_have_attribute("data-version", f"{run_id}-1-60")
 
 
-def test_alerts_and_the_promoted_iteration_are_on_both_tabs(stopped_app, page, home):
+def test_alerts_and_the_promoted_iteration_are_on_both_tabs(module_app, page, home):
     run_id = add_run(home)
-    stopped_app.start()
     for tab, where in (("trends", "#trend-head"), ("refine", "#run-panel")):
-        page.goto(f"{stopped_app.url}?tab={tab}&run={run_id}")
+        page.goto(f"{module_app.url}?tab={tab}&run={run_id}")
         alert = page.locator(f"{where} [data-alert=diverged]")
         said = f"Iteration 2, step 41: {HOSTILE}. Try: a smaller rate."
         expect(alert).to_contain_text(said, timeout=SOON)

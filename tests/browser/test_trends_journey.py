@@ -22,6 +22,13 @@ PLACE = "document.querySelector('[data-curve=accuracy] > div')"
 
 
 @pytest.fixture
+def home(module_app, monkeypatch):
+    """One for all tests of this file: each makes runs of its own."""
+    monkeypatch.setenv("CODELUTRA_HOME", str(module_app.home))
+    return module_app.home
+
+
+@pytest.fixture
 def page(browser):
     expect.set_options(timeout=SOON)  # of this file: three processes start on two cores
     page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -44,13 +51,12 @@ def drawn(page: Page) -> list[list[float]]:
     )
 
 
-def test_two_iterations_are_compared_down_to_a_broken_tasks_programs(stopped_app, page, home):
+def test_two_iterations_are_compared_down_to_a_broken_tasks_programs(module_app, page, home):
     jobs.prepare(home)
     run_id, other = add_run("journey", (0.5, 0.6, 0.7)), add_run("beside", (0.5, 0.4), seed=9)
     with db.open_session() as session:
         broken = compare(session, Policy(run_id, 0), Policy(run_id, 1)).chosen("", "", "broken")
-    stopped_app.start()
-    page.goto(f"{stopped_app.url}?tab=trends&run={run_id}")
+    page.goto(f"{module_app.url}?tab=trends&run={run_id}")
     wait_for_charts(page, str(run_id))
     expect(page.locator("#changes")).to_contain_text("From base to iteration 2")
 
@@ -74,7 +80,7 @@ def test_two_iterations_are_compared_down_to_a_broken_tasks_programs(stopped_app
     expect(page.locator("#changed-tasks li")).to_have_count(len(broken))
     assert drawn(page) == before  # the same charts
 
-    page.goto(f"{stopped_app.url}?tab=trends&run={run_id}&with={other}&chart=time&iteration=1")
+    page.goto(f"{module_app.url}?tab=trends&run={run_id}&with={other}&chart=time&iteration=1")
     wait_for_charts(page, f"{run_id}-{other}")
     expect(page.locator("[data-curve=time]")).to_be_in_viewport()
     expect(page.locator("[data-curve=accuracy] .legendtext")).to_have_count(2)
@@ -83,11 +89,10 @@ def test_two_iterations_are_compared_down_to_a_broken_tasks_programs(stopped_app
     assert page.evaluate("document.body.dataset.hit") is None
 
 
-def test_a_report_and_the_numbers_are_downloaded(stopped_app, page, home, tmp_path):
+def test_a_report_and_the_numbers_are_downloaded(module_app, page, home, tmp_path):
     jobs.prepare(home)
     run_id = add_run("journey", (0.5, 0.6))
-    stopped_app.start()
-    page.goto(f"{stopped_app.url}?tab=trends&run={run_id}")
+    page.goto(f"{module_app.url}?tab=trends&run={run_id}")
     wait_for_charts(page, str(run_id))
     names = {kind: f"run-{run_id}.{kind}" for kind in ("html", "md", "csv", "parquet")}
     for kind, name in (names | {"zip": f"run-{run_id}-bundle.zip"}).items():
@@ -107,14 +112,13 @@ def test_a_report_and_the_numbers_are_downloaded(stopped_app, page, home, tmp_pa
     assert [url for url in requests if not url.startswith("file:")] == []
 
 
-def test_a_live_update_keeps_the_zoom_and_the_drawing(stopped_app, page, home):
+def test_a_live_update_keeps_the_zoom_and_the_drawing(module_app, page, home):
     jobs.prepare(home)
     rows = submit("live", iterations=4)
     for number in (0, 1, 2):
         add_policy(rows, number, 0.5 + number / 10)
     smoke = submit("tried out", smoke=True)
-    stopped_app.start()
-    page.goto(f"{stopped_app.url}?tab=trends&run={rows.run_id}")
+    page.goto(f"{module_app.url}?tab=trends&run={rows.run_id}")
     wait_for_charts(page, str(rows.run_id))
     box = page.locator("[data-curve=accuracy] .nsewdrag").bounding_box()
     assert box
