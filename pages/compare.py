@@ -83,8 +83,10 @@ def poll(comparison_id: int, seen: Any) -> list[Any]:
     ]
 
 
-def act(comparison_id: int, run_id: int | None, voter: str, asked: Mapping[str, Any]) -> int:
-    """What a button in the view does; the comparison that is shown then."""
+def act(
+    comparison_id: int, run_id: int | None, voter: str, asked: Mapping[str, Any]
+) -> tuple[int, str]:
+    """What a button in the view does: the comparison that is shown then, and what is to be said."""
     shown = int(asked.get("id") or comparison_id)
     try:
         match asked.get("do"):
@@ -100,7 +102,7 @@ def act(comparison_id: int, run_id: int | None, voter: str, asked: Mapping[str, 
             case "again":
                 with db.open_session() as session:
                     row = comparisons.get(session, comparison_id=shown)
-                    return again(session, row) if row else shown
+                    return (again(session, row) if row else shown), ""
             case "stop":
                 with db.open_session() as session:
                     comparisons.stop(session, comparison_id=shown)
@@ -108,8 +110,8 @@ def act(comparison_id: int, run_id: int | None, voter: str, asked: Mapping[str, 
                 with db.open_session() as session:
                     comparisons.ask_probe(session, comparison_id=shown)
     except (StorageError, CodeLutraError, ValueError, KeyError) as error:
-        gr.Warning(text(error))
-    return shown
+        return shown, _bad(error)
+    return shown, ""
 
 
 def open_address(params: Mapping[str, str]) -> list[Any]:
@@ -165,14 +167,13 @@ def render() -> CompareTab:
     _wire(form, shown, live, quiet)
 
     def on_event(now: int, run_id: int | None, who: str, event: gr.EventData) -> list[Any]:
-        now = act(now, run_id, who, event._data)
+        now, said = act(now, run_id, who, event._data)
         with db.open_session() as session:
             fresh = [compare_history.table(session), compare_history.win_rates(session)]
-        return [now, *poll(now, None), *fresh]
+        return [now, *poll(now, None), *fresh, said]
 
-    asked = [shown, *live, history, rates]
-    speaking = {**quiet, "queue": True, "concurrency_limit": None}
-    view.select(on_event, [shown, form.run, form.voter], asked, **speaking)
+    asked = [shown, *live, history, rates, form.message]
+    view.select(on_event, [shown, form.run, form.voter], asked, **quiet)
 
     def on_history(found: str, event: gr.EventData) -> list[Any]:
         number = int(event._data.get("open") or 0)

@@ -42,10 +42,13 @@ class Look:
     words: str = ""
 
 
-def show(look: Look, seen: Any = None, *, keeps_notes: bool = False) -> list[Any]:
+def show(
+    look: Look, seen: Any = None, *, keeps_notes: bool = False, is_tick: bool = False
+) -> list[Any]:
     """The run view's outputs; skips when the visitor has `seen` this version already.
 
-    `keeps_notes`: what a person may be writing of the run is left alone.
+    `keeps_notes`: what a person may be writing of the run is left alone. `is_tick`: an answer that
+    may come late, and must not turn the picker back to the run that was shown before.
     """
     with db.open_session() as session:
         found = list_rows(session, words=look.words.split())
@@ -62,9 +65,10 @@ def show(look: Look, seen: Any = None, *, keeps_notes: bool = False) -> list[Any
         order = steering.waiting()
         waiting = list_rows(session) if order else []
         num_runs = queries.count_runs(session)
+    picked = {} if is_tick and look.run_id else {"value": view.row.id if view else None}
     picker = gr.Dropdown(
         choices=[(row.label, row.id) for row in rows],
-        value=view.row.id if view else None,
+        **picked,
         visible=bool(rows),
         info=f"{len(found):,} of {num_runs:,} runs are listed" if len(found) < num_runs else None,
     )
@@ -232,7 +236,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         return Look(run_id, iteration, words or "")
 
     def tick(run_id: int | None, look: Look, words: str | None, seen: Any) -> list[Any]:
-        return show(look_of(run_id, look, words), seen)
+        return show(look_of(run_id, look, words), seen, is_tick=True)
 
     def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
         now, clicked = look_of(run_id, look, words), event._data
@@ -258,7 +262,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
             of_look, column.outputs, **QUIET,
         )  # fmt: skip
     for part in (column.body, column.queue):
-        part.select(click, of_look, column.outputs, **SPEAKING).then(None, js=REMEMBER)
+        part.select(click, of_look, column.outputs, **QUIET).then(None, js=REMEMBER)
     for button, action in (
         (column.pause, jobs.pause),
         (column.resume, jobs.resume),

@@ -17,7 +17,7 @@ from pages.caveats import caveats
 from pages.downloads import render_downloads
 from pages.drawings import Place, drawn, render_drawings
 from pages.figures import empty_figure
-from pages.format import READING, chip, interval, percent, points, signed_interval, text
+from pages.format import chip, interval, percent, points, signed_interval, text
 from pages.overlay import MAX_RUNS, RunLine, load_lines, version_of, with_passes
 from pages.promotion import promoted, promotion
 from pages.run_view import Gain, RunRow, first_shown, list_rows, newest_gain
@@ -202,7 +202,7 @@ def render() -> TrendsTab:
             label="Overlay", choices=[], multiselect=True, visible=False,
             max_choices=MAX_RUNS - 1, elem_id="trend-others",
         )  # fmt: skip
-    top = gr.HTML(READING, elem_id="trend-head")
+    top = gr.HTML(EMPTY, elem_id="trend-head")
     with gr.Column(visible=False, elem_id="trend-figures") as figures:
         # Gradio brings Plotly along with its first plot; this one only fetches it.
         gr.Plot(empty_figure(10), visible="hidden")

@@ -195,6 +195,8 @@ def test_two_columns_stream_at_once_until_a_run_takes_the_machine_and_go_on_afte
     page.locator("#compare-settings > button").click()
     page.get_by_label("Samples, n").fill("50")
     page.get_by_label("Longest answer, tokens").fill("400")
+    for setting, value in (("Temperature", "2"), ("Top-p", "1")):  # hardly any answer ends early
+        page.get_by_label(setting).fill(value)
     page.locator("#compare-ask").click()
     expect(page.locator("[data-answer=answering]")).to_have_count(2)  # they stream at once
     said = column(page, 0).locator("[data-text]").first

@@ -105,6 +105,7 @@ def test_two_runs_of_the_ablation_wait_and_change_places(quick_app, page, client
     open_page(page, f"{quick_app.url}?run={first}")
     expect(page.locator("#run-panel .chip")).to_have_text("running")
     page.get_by_role("radio", name="Without the likelihood term").click()
+    page.locator("#vary > button").click()
     expect(
         page.locator("#vary-training-sft_weight input, #vary-training-sft_weight textarea")
     ).to_have_value("1.0, 0.0")
