@@ -65,7 +65,9 @@ def show(
         order = steering.waiting()
         waiting = list_rows(session) if order else []
         num_runs = queries.count_runs(session)
-    picked = {} if is_tick and look.run_id else {"value": view.row.id if view else None}
+    picked: dict[str, Any] = {}
+    if not (is_tick and look.run_id):
+        picked["value"] = view.row.id if view else None
     picker = gr.Dropdown(
         choices=[(row.label, row.id) for row in rows],
         **picked,
