@@ -202,6 +202,9 @@ def submit(home: Path, model: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "CODELUTRA_FULL" not in os.environ, reason="minutes: the same with a fake worker is above"
+)
 def test_a_run_whose_disk_is_lost_ends_with_the_same_adapters(
     home: Path, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

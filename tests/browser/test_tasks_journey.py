@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 SOON = 60_000  # milliseconds
 
 
-@pytest.fixture(params=[1440, 390])
+@pytest.fixture(params=[390])
 def page(browser, request):
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.set_default_timeout(SOON)

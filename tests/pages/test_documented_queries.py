@@ -52,8 +52,8 @@ def test_every_number_on_the_page_comes_from_its_query(run_id: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_numbers_of_a_finished_starter_run_come_from_their_queries(database: Path) -> None:
-    jobs.prepare(database)
+def test_the_numbers_of_a_finished_starter_run_come_from_their_queries(home: Path) -> None:
+    jobs.prepare(home)
     config = RefineConfig.for_model("starter", iterations=1, max_train=20, max_heldout=20)
     tasks = select_tasks(load_tasks("starter"), config)
     with db.open_session() as session:
