@@ -18,7 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import psutil
 from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +38,7 @@ from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
+from codelutra.worker_children import is_alive, kill_groups_of_children, process
 from codelutra.worker_log import log_to
 from storage import db, jobs
 from storage.gauges import set_reading
@@ -233,13 +233,13 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
 
 
 def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
-    parent = _process(parent_pid) if parent_pid else None
+    parent = process(parent_pid) if parent_pid else None
     gauges = Gauges()
     while not _leaving.wait(POLL_S):
         _show(gauges)
         if _under_way and (reason := shortage(home, least_mb)):
             _pause_all(reason)
-        is_orphan = parent_pid is not None and not _is_alive(parent)
+        is_orphan = parent_pid is not None and not is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
             return
@@ -272,20 +272,6 @@ def _has_work() -> bool:
         return True
 
 
-def _process(pid: int) -> psutil.Process | None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid)
-    return None
-
-
-def _is_alive(process: psutil.Process | None) -> bool:
-    """Neither gone, nor a zombie, nor another process with its number."""
-    try:
-        return process is not None and process.is_running() and process.status() != "zombie"
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _leave(_signal: int, _frame: FrameType | None) -> None:
     _leaving.set()
 
@@ -293,17 +279,8 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 def _exit() -> NoReturn:
     _leaving.set()
     log.info("worker %d ends; what is under way continues with the next worker", os.getpid())
-    _kill_phases()
+    kill_groups_of_children()
     if _snapshots:
         _snapshots.finish()
     logging.shutdown()
     os._exit(0)
-
-
-def _kill_phases() -> None:
-    """Children of this process that lead a group of their own, with all of the group."""
-    for listing in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, listing.read_text().split()):
-            with contextlib.suppress(ProcessLookupError):
-                if os.getpgid(pid) == pid:
-                    os.killpg(pid, signal.SIGKILL)

@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from codelutra.ablation import AXES
 from codelutra.config import STARTER, RefineConfig, default_home, home
 from codelutra.config_rows import config_rows, differences
 from codelutra.config_text import command_of, config_of, read_yaml, to_yaml
@@ -19,7 +18,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.models import KNOWN_MODELS
 from codelutra.presets import PRESETS
 from codelutra.tasks import list_task_sets
-from pages import form
+from pages import form, vary_form
 from pages.before import before
 from pages.format import text
 from pages.roles import Role, caller
@@ -27,15 +26,6 @@ from storage.db import StorageError
 
 BEFORE_S = 20.0  # memory that others use changes, and a smoke test tells the time
 FIRST_PRESET = "starter"
-EXAMPLES = {
-    "training.mode": "dual, dpo, sft",
-    "training.beta": "0.1, 0.5",
-    "training.sft_weight": "1, 0.5, 0",
-    "training.reference": "previous, base",
-    "pairing.max_pairs": "5, 10",
-    "sampling.num_samples": "5, 10, 20",
-    "seed": "0, 1, 2",
-}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 Values = dict[Component, Any]
 
@@ -237,30 +227,9 @@ def _widgets() -> dict[str, Component]:
             form.MORE: more,
         }
         | advanced
-        | _ablation()
+        | vary_form.fields()
     )
     return {path: known[path] for path in _paths()}
-
-
-def _ablation() -> dict[str, Component]:
-    """A field a setting that can be varied; all empty for a single run."""
-    with gr.Accordion("Vary (ablation)", open=False, elem_id="vary"):
-        gr.HTML(
-            '<p class="faint">Several values with commas: each makes a run that differs in it '
-            "alone, queued one behind the other and drawn as one chart on Trends.</p>"
-        )
-        fields = {
-            form.VARY[path]: gr.Textbox(
-                "", label=form.LABELS[path], placeholder=EXAMPLES[path], max_lines=1,
-                min_width=120, elem_id=f"vary-{path.replace('.', '-')}",
-            )
-            for path in AXES
-        }  # fmt: skip
-        plan = gr.Radio(
-            [("one setting at a time", "each"), ("every combination", "all")], value="each",
-            label="Of several settings", elem_id="vary-plan",
-        )  # fmt: skip
-    return {**fields, form.PLAN: plan}
 
 
 def _other_settings() -> str:

@@ -280,12 +280,8 @@ def wait_for(run_id, status):
         time.sleep(0.3)
 
 
-def test_the_training_reads_no_vetoed_pair_and_a_flipped_one_turned(
-    module_app, browser, paused_run
-):
+def test_the_training_reads_no_vetoed_pair_and_a_flipped_one_turned(module_app, page, paused_run):
     run_id, prompts = paused_run
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(SOON)
     open_pairs(page, module_app, run_id)
     vetoed = get(decide(page, "v", "4"))
     flipped = get(decide(page, "f"))
