@@ -84,7 +84,11 @@ def pass_at_k(lines: Sequence[RunLine], revision: str = "") -> go.Figure:
                 cliponaxis=False,
             )
     if not any(line.passes for line in lines):
-        return say_nothing(figure, "comes with the first iteration's samples")
+        is_to_come = any(line.row.iterations for line in lines)
+        baseline = "this run scores the base alone: nothing is sampled"
+        return say_nothing(
+            figure, "comes with the first iteration's samples" if is_to_come else baseline
+        )
     figure.update_yaxes(range=[0, 104])
     ks = sorted({each.k for line in lines for found in line.passes.values() for each in found})
     note = "" if alone or len(ks) < 2 else f"solid pass@{ks[0]}, dashed pass@{ks[-1]}"

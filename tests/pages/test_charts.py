@@ -122,6 +122,14 @@ def test_pass_at_k_is_of_the_policy_that_the_programs_were_drawn_from(store):
     assert only.mean == pytest.approx((1 / 2 + 0 + 1) / 3)
 
 
+@pytest.mark.parametrize(("iterations", "words"), [(0, "the base alone"), (1, "comes with")])
+def test_pass_at_k_of_a_run_without_samples_says_whether_they_come(store, iterations, words):
+    rows = submit("sampled", iterations=iterations)
+    add_policy(rows, 0, 0.5)
+    (note,) = charts.pass_at_k(lines_of(rows.run_id)).layout.annotations
+    assert words in note.text
+
+
 def test_time_is_stacked_by_phase_with_the_tokens_of_training(store):
     rows = submit("timed")
     for number in (0, 1):
