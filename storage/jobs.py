@@ -34,6 +34,9 @@ BATCH_QUEUE = "batches"  # see batches.py
 BATCH_WORKFLOW = "run_batch"
 ONE_BY_ONE = (QUEUE, CHECK_QUEUE, TRIAL_QUEUE, IMPORT_QUEUE, BATCH_QUEUE)
 AT_ONCE = dict.fromkeys(ONE_BY_ONE, 1) | {COMPARE_QUEUE: 4}
+# Seconds between two looks: each costs an idle worker some milliseconds, and a person notices
+# only those before an answer.
+POLL_S = dict.fromkeys(AT_ONCE, 2.0) | {QUEUE: 1.0, TRIAL_QUEUE: 0.5, COMPARE_QUEUE: 0.5}
 APPLICATION = "codelutra"
 # Bump by hand when a step is added, dropped or moved: workflows of another version are never
 # recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
@@ -88,7 +91,9 @@ def prepare(home: Path) -> None:
         # worker_concurrency, not concurrency: a stale workflow of another version would
         # otherwise hold the only place for ever.
         for queue, at_once in AT_ONCE.items():
-            _client.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.5)
+            _client.register_queue(
+                queue, worker_concurrency=at_once, polling_interval_sec=POLL_S[queue]
+            )
     _database = database
 
 
