@@ -20,8 +20,8 @@ from codelutra.tasks.findings import NO_LABEL
 from codelutra.tasks.quarantine import leave_out_quarantined
 from pages.form import build_config, configs_of, in_labels
 from pages.format import count, text
+from pages.task_list import current_findings
 from storage import db
-from storage.checks import newest_findings
 from storage.db import StorageError
 from storage.pace import measured_runs
 
@@ -94,7 +94,7 @@ def _work(config: RefineConfig, facts: TaskFacts, *, num_runs: int) -> list[tupl
 def _golds(config: RefineConfig) -> str:
     """Whether the set's golds were run, and how many of those that count give no label."""
     with db.open_session() as session:
-        check = newest_findings(session, tasks=config.tasks)
+        check = current_findings(session, tasks=config.tasks)
     if check is None:
         return "not checked yet: Check golds on the Tasks tab"
     away = set(config.quarantined)

@@ -138,7 +138,7 @@ def found(rows: Sequence[Listed]) -> str:
 def checked(check: TaskCheck | None) -> str:
     """When the findings are of, and how many golds have none."""
     if check is None or check.finished_at is None:
-        return '<p class="faint">Nobody has run the golds of this set yet.</p>'
+        return '<p class="faint">Nobody has run the golds of this set as it is now.</p>'
     bad = len({one["task_id"] for one in check.findings or []})
     ago = duration((utc_now() - check.finished_at).total_seconds())
     return (

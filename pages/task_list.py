@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from sqlmodel import Session
 
@@ -13,6 +14,7 @@ from codelutra.tasks.findings import PROBLEMS
 from codelutra.tasks.quarantine import quarantine, quarantined, release
 from codelutra.tasks.stored import StoredSet, read_stored, sets_folder
 from storage import checks
+from storage.models import TaskCheck
 from storage.solved import solved_counts
 
 PAGE = 15  # tasks
@@ -83,7 +85,7 @@ class Filter:
 def list_tasks(session: Session, *, tasks: str) -> list[Listed]:
     """In the set's order. Raises TaskError."""
     found: dict[str, dict[str, str]] = {}
-    check = checks.newest_findings(session, tasks=tasks)
+    check = current_findings(session, tasks=tasks)
     for finding in (check.findings or []) if check else []:
         found.setdefault(finding["task_id"], {})[finding["problem"]] = finding["reason"]
     away, solved = quarantined(tasks), solved_counts(session, tasks=tasks)
@@ -94,17 +96,23 @@ def list_tasks(session: Session, *, tasks: str) -> list[Listed]:
     ]  # fmt: skip
 
 
+def current_findings(session: Session, *, tasks: str) -> TaskCheck | None:
+    """The newest check that ended, unless the set was imported anew or edited after it began."""
+    check = checks.newest_findings(session, tasks=tasks)
+    is_stale = check is not None and check.created_at.timestamp() < stamp(tasks) / 1e9
+    return None if is_stale else check
+
+
 def tasks_of(tasks: str) -> list[Task]:
     """As `load_tasks`, kept until the set's files change."""
     return _tasks_of(tasks, stamp(tasks))
 
 
 def stamp(tasks: str) -> int:
-    """Another number when the set was changed by hand."""
-    try:
-        return (sets_folder() / tasks / "set.json").stat().st_mtime_ns
-    except OSError:
-        return 0
+    """When the files of a set, or one named by its path, were changed: ns; 0 for the starter."""
+    folder = sets_folder() / tasks
+    files = (folder / "set.json", folder / "drafts.jsonl", Path(tasks).expanduser())
+    return max((file.stat().st_mtime_ns for file in files if file.is_file()), default=0)
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ from pages.task_list import (
     Filter,
     Listed,
     about,
+    current_findings,
     list_tasks,
     quarantine_problem,
     tags_of,
@@ -97,7 +98,7 @@ def show(look: Look, seen: Any = None) -> list[Any]:
     try:
         with db.open_session() as session:
             check = checks.newest_check(session, tasks=tasks)
-            ended = checks.newest_findings(session, tasks=tasks)
+            ended = current_findings(session, tasks=tasks)
             status = checks.status(check) if check else None
             version = [tasks, status, check and check.id, check and check.done]
             if version == seen:

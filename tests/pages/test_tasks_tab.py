@@ -1,6 +1,8 @@
 """The Tasks tab without a browser: what is listed, filtered, shown and put away."""
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import Task
 from codelutra.tasks.quarantine import quarantine, quarantined
-from codelutra.tasks.stored import import_set, stored_names
+from codelutra.tasks.stored import import_set, sets_folder, stored_names
 from pages import task_import
+from pages.before import before
 from pages.task_html import detail, facts, health, table
 from pages.task_list import PAGE, Filter, Listed, list_tasks, quarantine_problem, toggle_quarantine
 from pages.tasks import NUM_OUTPUTS, Look, show
@@ -110,6 +113,16 @@ def test_nothing_is_sent_again_while_nothing_happens(mine: Path) -> None:
     untouched = [out for out in show(Look("mine"), outputs[-1]) if out != skip]
     assert len(untouched) == 2  # the bar and the version: a reader's page stays as it is
     assert "20 of 40 golds" in untouched[0]
+
+
+def test_findings_are_those_of_the_set_as_it_is(mine: Path) -> None:
+    end_check(("t1", "failing"))
+    assert rows()[1].problems
+    later = time.time() + 1
+    os.utime(sets_folder() / "mine" / "set.json", (later, later))
+    assert not rows()[1].problems
+    assert "of this set as it is now" in show(Look("mine"))[2]
+    assert "not checked yet" in before({"tasks": "mine", "model": "starter", "iterations": 1})
 
 
 def test_an_unknown_set_says_what_there_is(store: Path) -> None:
