@@ -18,9 +18,9 @@ SOON = 60_000  # milliseconds
 SMOKE_S = 300  # on two busy cores; 40 s on free ones
 
 
-@pytest.fixture(params=[1440, 390])
-def page(request, browser):
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 900})
     page.set_default_timeout(SOON)
     yield page
     page.close()
@@ -61,7 +61,6 @@ def test_needs_follow_the_form_and_what_cannot_fit_is_not_started(shared_app, pa
     assert page.evaluate(wide), "the page scrolls sideways"
 
 
-@pytest.mark.parametrize("page", [1440], indirect=True)
 def test_one_task_is_tried_through_the_whole_loop_and_tells_the_time(running_app, page):
     page.goto(running_app.url)
     needs = page.locator("#before")

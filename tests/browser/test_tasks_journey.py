@@ -78,6 +78,12 @@ def test_a_set_is_imported_checked_and_cleaned(running_app, page, tmp_path):
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"]
 
+    page.goto(running_app.url)  # and new runs are offered the set
+    expect(page.locator("#worker-state footer")).to_be_visible()
+    expect(page.locator("#banner")).not_to_be_visible()
+    page.locator("#tasks input").click()
+    expect(page.get_by_role("option", name="my-tasks")).to_be_visible()
+
 
 def test_a_long_check_shows_how_far_it_is_and_can_be_cancelled(running_app, page, tmp_path):
     gold = "import time\nend = time.process_time() + 0.05\nwhile time.process_time() < end: pass\n"
