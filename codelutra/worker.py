@@ -22,9 +22,11 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
+from codelutra.backends import why_no_runs
 from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
 from codelutra.compare_rows import run_comparison
+from codelutra.config import may_run_unfenced
 from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.engine_room import EngineRoom
 from codelutra.errors import CodeLutraError, StopRequested
@@ -33,7 +35,7 @@ from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
-from codelutra.sandbox import must_run_unfenced
+from codelutra.sandbox import fences_hold
 from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
@@ -77,7 +79,12 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
     home = home.expanduser().absolute()
     try:
         with db.explained(home, db.database_url(home)):
-            lock = WorkerLock(home, is_unfenced=must_run_unfenced())
+            is_open = not fences_hold()
+            lock = WorkerLock(
+                home,
+                is_unfenced=is_open and may_run_unfenced(),
+                is_barred=is_open and not may_run_unfenced(),
+            )
         if not lock.acquire():
             worker = find_worker(home)
             pid = worker.pid if worker else "?"
@@ -157,6 +164,8 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     def batch(batch_id: int) -> None:
         _guarded("batch", partial(run_stored_batch, room), batch_id)
 
+    if why_no_runs():  # they wait for a worker that can
+        DBOS.listen_queues([name for name in jobs.AT_ONCE if name != jobs.QUEUE])
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
     for workflow in jobs.unfinished():
@@ -171,6 +180,9 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
     of it ends, and then raises one of STOPPED.
     """
     try:
+        if reason := why_no_runs():  # it was under way elsewhere, and came here with its database
+            _pause(run_id, f"no run can be executed here: {reason}")
+            raise StopRequested(reason)
         log_line(run_id, f"{workflow_id}: worker {os.getpid()} at work")
         run(RunRows(run_id, workflow_id), _run_step)
         log_line(run_id, "completed")
@@ -238,7 +250,8 @@ def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
     while not _leaving.wait(POLL_S):
         _show(gauges)
         if _under_way and (reason := shortage(home, least_mb)):
-            _pause_all(reason)
+            for run_id in list(_under_way):  # while there is still room to say so
+                _pause(run_id, reason)
         is_orphan = parent_pid is not None and not is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
@@ -256,12 +269,10 @@ def _show(gauges: Gauges) -> None:
             log.warning("cannot record what the machine is doing: %s", error)
 
 
-def _pause_all(reason: str) -> None:
-    """While there is still room to say so."""
-    for run_id in list(_under_way):
-        with contextlib.suppress(db.StorageError):  # it is stopping already
-            jobs.pause(run_id)
-            log_line(run_id, f"paused: {reason}")
+def _pause(run_id: int, reason: str) -> None:
+    with contextlib.suppress(db.StorageError):  # it is stopping already
+        jobs.pause(run_id)
+        log_line(run_id, f"paused: {reason}")
 
 
 def _has_work() -> bool:
