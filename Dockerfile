@@ -1,6 +1,6 @@
 # CodeLutra in a container: a GPU Space of Hugging Face, and the lab server of compose.yaml.
 # The app belongs to root and is read by the user; what is written goes below HOME or CODELUTRA_HOME.
-FROM python:3.12.12-slim-bookworm
+FROM python:3.12.12-slim-trixie
 
 # gcc: vLLM's kernels are compiled as they are first needed.
 RUN apt-get update \
