@@ -116,14 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper = WorkerKeeper(folder)
     keeper.start()
     is_container = options.container or access.is_space
-    if is_container:
-        threading.Thread(target=_examine, name="doctor", daemon=True).start()
     if is_container or address():
         signal.signal(signal.SIGTERM, _end)
     if os.environ.get(ZERO_GPU):
         _ask_for_no_gpu()
     blocks = shell.build(access)
     launch(blocks, options.host, options.port)
+    if is_container:
+        threading.Thread(target=_examine, name="doctor", daemon=True).start()
     try:
         print(
             f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",

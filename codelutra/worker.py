@@ -164,7 +164,7 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     def batch(batch_id: int) -> None:
         _guarded("batch", partial(run_stored_batch, room), batch_id)
 
-    if why_no_runs():  # they wait for a worker that can
+    if why_no_runs():  # they wait for a worker that can, those under way with their database too
         DBOS.listen_queues([name for name in jobs.AT_ONCE if name != jobs.QUEUE])
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
@@ -180,9 +180,6 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
     of it ends, and then raises one of STOPPED.
     """
     try:
-        if reason := why_no_runs():  # it was under way elsewhere, and came here with its database
-            _pause(run_id, f"no run can be executed here: {reason}")
-            raise StopRequested(reason)
         log_line(run_id, f"{workflow_id}: worker {os.getpid()} at work")
         run(RunRows(run_id, workflow_id), _run_step)
         log_line(run_id, "completed")
@@ -250,8 +247,7 @@ def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
     while not _leaving.wait(POLL_S):
         _show(gauges)
         if _under_way and (reason := shortage(home, least_mb)):
-            for run_id in list(_under_way):  # while there is still room to say so
-                _pause(run_id, reason)
+            _pause_all(reason)
         is_orphan = parent_pid is not None and not is_alive(parent)
         if is_orphan and not _has_work():
             log.info("process %d is gone and nothing is queued", parent_pid)
@@ -269,10 +265,12 @@ def _show(gauges: Gauges) -> None:
             log.warning("cannot record what the machine is doing: %s", error)
 
 
-def _pause(run_id: int, reason: str) -> None:
-    with contextlib.suppress(db.StorageError):  # it is stopping already
-        jobs.pause(run_id)
-        log_line(run_id, f"paused: {reason}")
+def _pause_all(reason: str) -> None:
+    """While there is still room to say so."""
+    for run_id in list(_under_way):
+        with contextlib.suppress(db.StorageError):  # it is stopping already
+            jobs.pause(run_id)
+            log_line(run_id, f"paused: {reason}")
 
 
 def _has_work() -> bool:
