@@ -9,7 +9,7 @@ RUN apt-get update \
  && useradd --create-home --uid 1000 user \
  && install --directory --owner=user /data
 
-WORKDIR /app
+WORKDIR /home/user/app
 COPY requirements.txt requirements-gpu.txt ./
 # compose.yaml asks for requirements.txt on a machine without a GPU.
 ARG REQUIREMENTS=requirements-gpu.txt
