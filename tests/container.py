@@ -1,6 +1,6 @@
 """A container without Docker: what the Dockerfile makes, in namespaces of its own. For root.
 
-    unshare --mount --pid --fork --mount-proc python -m tests.container IMAGE PROFILE [NAME=VALUE...]
+    unshare --mount --pid --fork --mount-proc python -m tests.container IMAGE PROFILE [NAME=VALUE]
 
 IMAGE is a folder that holds the Dockerfile and what it copies. Its command is run as process 1 and
 as its user, in a WORKDIR that is read-only, with an empty HOME and /tmp, none of root's files, and
@@ -105,7 +105,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _mount(*words: str, held: int | None = None) -> None:
-    subprocess.run(["mount", *words], check=True, pass_fds=[] if held is None else [held])
+    subprocess.run(
+        ["mount", "--no-canonicalize", *words], check=True, pass_fds=[] if held is None else [held]
+    )
 
 
 def _rules(profile: str, uid: int) -> Any:
