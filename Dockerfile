@@ -2,9 +2,9 @@
 # The app belongs to root and is read by the user; what is written goes below HOME or CODELUTRA_HOME.
 FROM python:3.12.12-slim-trixie
 
-# gcc: vLLM's kernels are compiled as they are first needed.
+# gcc: vLLM's kernels are compiled as they are first needed. nodejs: tasks in JavaScript.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc g++ \
+ && apt-get install -y --no-install-recommends gcc g++ nodejs \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 user \
  && install --directory --owner=user /data
