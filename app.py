@@ -1,5 +1,8 @@
 """CodeLutra's dashboard and the worker behind it: `python app.py [--host H] [--port P]`.
 
+On a Hugging Face Space and in a container (`--container`) nothing outlives this process: it prints
+what `doctor` finds as it starts, and when it is told to end it ends the worker, too.
+
 Importing this file starts nothing, downloads nothing and loads no torch.
 """
 
@@ -21,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from codelutra.backends import ZERO_GPU
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from codelutra.errors import CodeLutraError
 from codelutra.snapshot_state import address
@@ -34,6 +38,7 @@ from storage.lock import find_worker
 MAX_UPLOAD = "200mb"  # a file
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
+MAX_WAITING = 1000  # events; Gradio's own bound on ZeroGPU is one
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 
@@ -69,20 +74,23 @@ class WorkerKeeper:
         self._wait_s = (
             0.0 if lived_s > STABLE_S else min(LONGEST_WAIT_S, 2 * self._wait_s + CHECK_S)
         )
-        # The passwords of people are for this process alone.
-        environment = {name: value for name, value in os.environ.items() if name != USERS}
         command = [sys.executable, "-m", "codelutra", "worker", "--parent", str(os.getpid())]
         with open(self.folder / "worker-output.log", "ab") as output:
             self._child = subprocess.Popen(
                 command,
                 cwd=Path(__file__).parent,
-                env=environment | {"CODELUTRA_HOME": str(self.folder)},
+                env=_environment() | {"CODELUTRA_HOME": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
         self._started_at = time.monotonic()
+
+
+def _environment() -> dict[str, str]:
+    """For children; the passwords of people are for this process alone."""
+    return {name: value for name, value in os.environ.items() if name != USERS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,10 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     keeper = WorkerKeeper(folder)
     keeper.start()
+    is_container = options.container or access.is_space
+    if is_container or address():
+        signal.signal(signal.SIGTERM, _end)
+    if os.environ.get(ZERO_GPU):
+        _ask_for_no_gpu()
     blocks = shell.build(access)
     launch(blocks, options.host, options.port)
-    if address():
-        signal.signal(signal.SIGTERM, _end)
+    if is_container:
+        threading.Thread(target=_examine, name="doctor", daemon=True).start()
     try:
         print(
             f"CodeLutra is at {blocks.local_url} (Ctrl-C ends it; runs are kept in {folder})",
@@ -124,6 +137,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _examine() -> None:
+    """What this place can do, to the log that is seen of it."""
+    command = [sys.executable, "-m", "codelutra", "doctor"]
+    subprocess.run(command, cwd=Path(__file__).parent, env=_environment(), check=False)
+
+
+def _ask_for_no_gpu() -> None:
+    """ZeroGPU ends a Space that names no function for its GPU: this one is never called."""
+    import spaces  # there on every Gradio Space
+
+    spaces.GPU(lambda: None)
+
+
 def _end(_signal: int, _frame: FrameType | None) -> None:
     """Of a container that is stopped nothing outlives us: let the worker take its last snapshot."""
     if worker := find_worker(home().absolute()):
@@ -135,7 +161,7 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 
 def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
     """Serve the page and return; shared with the tests."""
-    blocks.queue(default_concurrency_limit=4)
+    blocks.queue(default_concurrency_limit=4, max_size=MAX_WAITING)
     blocks.launch(
         server_name=host,
         server_port=port,
@@ -166,10 +192,15 @@ def answer_health(_request: Request) -> JSONResponse:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="CodeLutra's dashboard")
-    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    everywhere = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    host = os.environ.get("GRADIO_SERVER_NAME") or everywhere
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--container", action="store_true",
+        help="print what `doctor` finds, and end the worker, too, when told to end (SIGTERM)",
+    )  # fmt: skip
     parser.add_argument(UNSAFE, action="store_true", help=UNSAFE_HELP)
     return parser.parse_args(arguments)
 

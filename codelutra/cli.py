@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from codelutra import (
     __version__,
     cli_compare,
+    cli_deploy,
     cli_export,
     cli_keep,
     cli_pairs,
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_report.add_commands(commands)
     cli_compare.add_commands(commands, _add_unsafe)
     cli_keep.add_commands(commands)
+    cli_deploy.add_commands(commands)
     worker = commands.add_parser("worker", help="run queued refinements until stopped")
     _add_unsafe(worker)
     worker.add_argument("--parent", type=int, help="stop when idle once this process is gone")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from codelutra.backends import why_no_runs
 from codelutra.config import STARTER, UNSAFE, SandboxConfig, home
 from codelutra.errors import CodeLutraError
 from codelutra.languages import LANGUAGES
@@ -37,7 +38,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """All findings, each from trying the thing, not from guessing."""
-    checks: list[Callable[[], Finding]] = [_python, _home, _sandbox, _starter, _gpu, _vllm, _cpu]
+    checks: list[Callable[[], Finding]] = [_python, _home, _sandbox, _starter]
+    checks += [_no_runs] if why_no_runs() else [_gpu, _vllm, _cpu]
     commands = {kind: one.command for kind, one in LANGUAGES.items() if one.command}
     return [check() for check in checks] + [_command(*each) for each in commands.items()]
 
@@ -97,6 +99,11 @@ def _starter() -> Finding:
         return Finding("starter", False, str(error))
     size = sum(path.stat().st_size for path in MODEL_DIR.iterdir()) / 1e6
     return Finding("starter", True, f"{count} tasks, model of {size:.1f} MB")
+
+
+def _no_runs() -> Finding:
+    rest = "browsing, curating, checking golds and remote models work"
+    return Finding("runs", False, f"none: {why_no_runs()}; {rest}")
 
 
 def _gpu() -> Finding:

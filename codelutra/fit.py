@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codelutra.backends import check_backend
+from codelutra.backends import check_backend, check_here
 from codelutra.config import RefineConfig, VllmBackend
 from codelutra.errors import CodeLutraError, ModelError
 from codelutra.fit_terms import (
@@ -103,6 +103,7 @@ def estimate(
 
 def check(config: RefineConfig, tasks: Sequence[Task]) -> list[str]:
     """What speaks against a run, [] if nothing; ModelError or DoesNotFit when it cannot be."""
+    check_here()
     check_model(config.model)
     check_backend(config)
     try:

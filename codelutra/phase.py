@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from codelutra import phase_child
+from codelutra.backends import why_no_runs
 from codelutra.errors import CodeLutraError, StopRequested
 
 POLL_S = 0.3
@@ -30,6 +31,8 @@ class PhaseChild:
 
     def __init__(self, name: str, *, log: Path, error: type[CodeLutraError]) -> None:
         """`name` is a phase that `phase_child` knows; `error` is raised when it fails."""
+        if reason := why_no_runs():
+            raise error(f"no model can be loaded here: {reason}")
         self.name, self.error = name, error
         _make(log)
         self._channel, theirs = _forks.Pipe()

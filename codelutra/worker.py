@@ -22,9 +22,11 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
+from codelutra.backends import why_no_runs
 from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
 from codelutra.compare_rows import run_comparison
+from codelutra.config import may_run_unfenced
 from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.engine_room import EngineRoom
 from codelutra.errors import CodeLutraError, StopRequested
@@ -33,7 +35,7 @@ from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
 from codelutra.run_rows import RunRows, log_line
-from codelutra.sandbox import must_run_unfenced
+from codelutra.sandbox import fences_hold
 from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty
 from codelutra.tasks import load_tasks, select_tasks
@@ -77,7 +79,12 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
     home = home.expanduser().absolute()
     try:
         with db.explained(home, db.database_url(home)):
-            lock = WorkerLock(home, is_unfenced=must_run_unfenced())
+            is_open = not fences_hold()
+            lock = WorkerLock(
+                home,
+                is_unfenced=is_open and may_run_unfenced(),
+                is_barred=is_open and not may_run_unfenced(),
+            )
         if not lock.acquire():
             worker = find_worker(home)
             pid = worker.pid if worker else "?"
@@ -157,6 +164,8 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     def batch(batch_id: int) -> None:
         _guarded("batch", partial(run_stored_batch, room), batch_id)
 
+    if why_no_runs():  # they wait for a worker that can, those under way with their database too
+        DBOS.listen_queues([name for name in jobs.AT_ONCE if name != jobs.QUEUE])
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
     for workflow in jobs.unfinished():

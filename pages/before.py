@@ -20,6 +20,7 @@ from codelutra.tasks.findings import NO_LABEL
 from codelutra.tasks.quarantine import leave_out_quarantined
 from pages.form import build_config, configs_of, in_labels
 from pages.format import count, text
+from pages.place import can_run
 from pages.task_list import current_findings
 from storage import db
 from storage.db import StorageError
@@ -35,6 +36,8 @@ LOOKS = {"yes": "good", "tight": "warn", "busy": "warn", "no": "bad"}
 
 def before(values: Mapping[str, Any]) -> str:
     """HTML for what is filled in; `values` are those of the form."""
+    if not can_run():
+        return ""  # what fits here is no question then
     try:
         config = leave_out_quarantined(build_config(values))
         num_runs = len(configs_of(values))

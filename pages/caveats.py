@@ -11,7 +11,7 @@ OPTION = f'<code class="option">{text(UNSAFE)}</code>'
 
 def banner(worker: Worker | None, snapshot: SnapshotState) -> str:
     """Above the tabs: what is wrong here, for as long as it is."""
-    return _unfenced(worker) + _unsaved(snapshot)
+    return _unfenced(worker) + _barred(worker) + _unsaved(snapshot)
 
 
 def _unsaved(snapshot: SnapshotState) -> str:
@@ -33,6 +33,17 @@ def _unfenced(worker: Worker | None) -> str:
         f"</b> This machine has none and the worker was started with {OPTION}: a program "
         "that a model wrote can read, change and delete whatever its user can, and can forge a "
         "verdict.</div>"
+    )
+
+
+def _barred(worker: Worker | None) -> str:
+    if worker is None or not worker.is_barred:
+        return ""
+    return (
+        '<div class="note bad" role="alert" id="barred"><b>No program can be run here.</b> The '
+        "sandbox does not hold on this machine, and nothing is run without it: runs, checks of "
+        "golds and edits of pairs will fail. <code>python -m codelutra doctor</code> says what is "
+        "missing.</div>"
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from codelutra.reviews import VetoReason
 from codelutra.tasks.quarantine import quarantine
+from pages import place
 from pages.format import count
 from pages.pair_look import Look, Who, step
-from storage import db, jobs, pairs, queries, reviews, trials
+from storage import db, pairs, queries, reviews, trials
 from storage.db import StorageError
 from storage.pair_models import PreferencePair, Trial
 from storage.pair_queue import PairFilter
@@ -35,7 +36,7 @@ def act(look: Look, asked: Mapping[str, Any]) -> tuple[Look, str]:
         case "all":
             return Look(PairFilter(look.filter.run_id), who=who), ""
         case "resume":
-            jobs.resume(look.filter.run_id)
+            place.resume(look.filter.run_id)
             return look, "The training begins: what you decide now counts for later iterations."
         case "undo":
             return _undo(look)

@@ -9,7 +9,7 @@ from gradio.components import Component
 from gradio.events import api
 
 from codelutra.errors import CodeLutraError
-from pages import form, refine_api, start_form
+from pages import form, place, refine_api, start_form
 from pages.format import READING, text
 from pages.programs import programs
 from pages.roles import Role, require
@@ -267,7 +267,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         part.select(click, of_look, column.outputs, **QUIET).then(None, js=REMEMBER)
     for button, action in (
         (column.pause, jobs.pause),
-        (column.resume, jobs.resume),
+        (column.resume, place.resume),
         (column.end_here, end_here_or_go_on),
         (column.cancel, jobs.cancel),
     ):
@@ -282,7 +282,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
 def _buttons(view: RunView | None) -> list[gr.Button]:
     return [
         gr.Button(interactive=bool(view and view.can_pause)),
-        gr.Button(interactive=bool(view and view.can_resume)),
+        gr.Button(interactive=bool(view and view.can_resume and place.can_run())),
         gr.Button(
             GO_ON if view and view.is_cut and view.can_end_here else END_HERE,
             interactive=bool(view and view.can_end_here),

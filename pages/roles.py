@@ -168,6 +168,8 @@ ROLES: dict[str, Role] = {
     }.items()
     for name in names.split()
 }
+# Of the sign-in button, when the page is opened: whether to say "sign in" or "sign out".
+OF_GRADIO = {"gradio.components.login_button:LoginButton._check_login_status": Role.VIEWER}
 
 
 class GuardedBlocks(gr.Blocks):
@@ -179,7 +181,7 @@ class GuardedBlocks(gr.Blocks):
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         request = kwargs.get("request", args[2] if len(args) > 2 else None)
         request = request[0] if isinstance(request, list) else request
-        needed = ROLES.get(name_of(function.fn), Role.OWNER)
+        needed = (OF_GRADIO | ROLES).get(name_of(function.fn), Role.OWNER)
         token = _here.set(self.access.visitor(request))
         try:
             require(needed)
@@ -193,7 +195,8 @@ def require(role: Role) -> None:
     visitor = _here.get()
     if visitor.role < role:
         who = f"{visitor.name} is a {visitor.role.name.lower()}" if visitor.name else "Sign in"
-        raise gr.Error(f"{who}: this is for a {role.name.lower()}.", print_exception=False)
+        needed = "an owner" if role is Role.OWNER else f"a {role.name.lower()}"
+        raise gr.Error(f"{who}: this is for {needed}.", print_exception=False)
 
 
 def caller() -> Visitor:

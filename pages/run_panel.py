@@ -14,6 +14,7 @@ from pages.format import (
     text,
 )
 from pages.iteration_panel import iteration_details
+from pages.place import can_run
 from pages.progress_panel import progress_of
 from pages.promotion import MARK, promoted
 from pages.run_view import AT_WORK, Gain, RunView
@@ -24,16 +25,19 @@ EMPTY = """<section class="panel empty" data-state="empty">
 <h3>Nothing has run yet</h3>
 <p>A run lets the model write programs, executes them in a sandbox, trains the model to prefer its
 correct programs to its incorrect ones, and measures the result on held-out tasks.</p>
-<p>Choose what to start from in the form, then press <strong>Start</strong>: the starter needs no
-GPU, no account and no network. <strong>Try one task</strong> goes through every phase on one task
-first, and then tells how long the run takes. You may close this tab at any time; the run goes
-on.</p>
+{how}
 </section>"""
+HERE = """<p>Choose what to start from in the form, then press <strong>Start</strong>: the starter
+needs no GPU, no account and no network. <strong>Try one task</strong> goes through every phase on
+one task first, and then tells how long the run takes. You may close this tab at any time; the run
+goes on.</p>"""
+ELSEWHERE = """<p>No run can be executed in this place. Those of a lab elsewhere are shown once its
+snapshot or its backup is restored here.</p>"""
 
 
 def panel(view: RunView | None) -> str:
     if view is None:
-        return EMPTY
+        return EMPTY.format(how=HERE if can_run() else ELSEWHERE)
     parts = [
         _head(view),
         _message(view),

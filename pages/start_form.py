@@ -18,7 +18,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.models import KNOWN_MODELS
 from codelutra.presets import PRESETS
 from codelutra.tasks import list_task_sets
-from pages import form, vary_form
+from pages import form, place, vary_form
 from pages.before import before
 from pages.format import text
 from pages.roles import Role, caller
@@ -129,6 +129,9 @@ def _unbroken(line: str) -> str:
 
 def render() -> StartForm:
     """Lay the form out."""
+    can_run = place.can_run()
+    if not can_run:
+        gr.HTML(place.notice())
     preset = gr.Radio(
         [(preset.name, key) for key, preset in PRESETS.items()], value=FIRST_PRESET,
         label="Start from", elem_id="preset",
@@ -138,8 +141,10 @@ def render() -> StartForm:
     message = gr.HTML("", elem_id="form-message")
     needs = gr.HTML("", elem_id="before")
     with gr.Row(elem_id="start-buttons"):
-        try_button = gr.Button("Try one task", elem_id="try", min_width=120)
-        button = gr.Button("Start", variant="primary", elem_id="start", min_width=120)
+        try_button = gr.Button("Try one task", elem_id="try", min_width=120, interactive=can_run)
+        button = gr.Button(
+            "Start", variant="primary", elem_id="start", min_width=120, interactive=can_run
+        )
     with gr.Accordion("As a command or a file", open=False, elem_id="elsewhere"):
         same = gr.HTML("", elem_id="same")
         file = gr.UploadButton(

@@ -6,6 +6,8 @@ One process has one database: `init(home)` opens it, `open_session()` then works
 import errno
 import fcntl
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,6 +174,10 @@ def make_engine(url: str) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        if sqlite3.sqlite_version_info < (3, 42):  # Debian 12's
+            # From Python 3.12 on DBOS asks unixepoch('subsec'), which is NULL there: answered in
+            # whole seconds, as DBOS takes them on Python 3.11.
+            connection.create_function("unixepoch", 1, lambda _modifier: int(time.time()))
 
     return engine
 

@@ -27,13 +27,14 @@ class Worker:
     workflow_id: str = ""
     is_executing: bool = False
     is_unfenced: bool = False  # it runs programs without a sandbox
+    is_barred: bool = False  # it runs none: no sandbox holds here
 
 
 class WorkerLock:
     """Held by the worker from start to death; the kernel lets go of it whatever happens."""
 
-    def __init__(self, home: Path, *, is_unfenced: bool = False) -> None:
-        self._is_unfenced = is_unfenced
+    def __init__(self, home: Path, *, is_unfenced: bool = False, is_barred: bool = False) -> None:
+        self._is_unfenced, self._is_barred = is_unfenced, is_barred
         home.mkdir(parents=True, exist_ok=True)
         self._file = os.open(home / "worker.lock", os.O_RDWR | os.O_CREAT)
 
@@ -51,7 +52,7 @@ class WorkerLock:
 
     def show(self, workflow_id: str, *, is_executing: bool) -> None:
         """Tell the web process what is being executed, or was last."""
-        worker = Worker(os.getpid(), workflow_id, is_executing, self._is_unfenced)
+        worker = Worker(os.getpid(), workflow_id, is_executing, self._is_unfenced, self._is_barred)
         os.pwrite(self._file, json.dumps(asdict(worker)).ljust(WIDTH).encode(), 0)
 
 

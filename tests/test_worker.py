@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from codelutra.backends import ZERO_GPU
 from storage import checks, db, jobs, queries
 from storage.db import StorageError
 from storage.jobs import RunStatus
@@ -60,6 +61,22 @@ def test_a_run_is_worked_off_and_leaves_its_rows(lab: Lab) -> None:
         jobs.cancel(run_id)
     with pytest.raises(StorageError, match="is completed: only a stopped run can be resumed"):
         jobs.resume(run_id)
+
+
+def test_where_no_run_can_be_executed_they_wait_and_golds_are_checked(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = lab.submit(**LONG)
+    worker = lab.started_worker()
+    lab.wait_for(under_way, RunStatus.RUNNING)
+    kill(worker)
+    waiting = lab.submit(**SMALL)
+    tasks = check_set(tmp_path, 3)
+    checks.submit(tasks=tasks, total=3)
+    monkeypatch.setenv(ZERO_GPU, "true")
+    lab.started_worker()
+    wait_for(lambda: checks.status(check_now(tasks)) is RunStatus.COMPLETED)
+    assert [jobs.status(run_id) for run_id in (under_way, waiting)] == [RunStatus.QUEUED] * 2
 
 
 def test_runs_wait_for_each_other_and_a_paused_one_lets_the_next_go(lab: Lab) -> None:

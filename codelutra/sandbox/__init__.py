@@ -33,6 +33,6 @@ behind the same fences, so its inputs must be in its text.
 """
 
 from codelutra.sandbox.result import Command, ExecutionResult, Program
-from codelutra.sandbox.sandbox import Sandbox, must_run_unfenced
+from codelutra.sandbox.sandbox import Sandbox, fences_hold
 
-__all__ = ["Command", "ExecutionResult", "Program", "Sandbox", "must_run_unfenced"]
+__all__ = ["Command", "ExecutionResult", "Program", "Sandbox", "fences_hold"]

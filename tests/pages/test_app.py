@@ -105,6 +105,13 @@ def test_importing_the_app_starts_and_loads_nothing(home):
     assert not home.exists()
 
 
+def test_a_space_is_served_to_everybody_and_a_desk_to_itself(monkeypatch):
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    assert app._parse([]).host == "127.0.0.1"
+    monkeypatch.setenv("SPACE_ID", "lab/codelutra")
+    assert app._parse([]).host == "0.0.0.0"
+
+
 def test_an_occupied_port_is_one_clear_line(home, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -46,3 +46,9 @@ def test_an_unfenced_worker_is_announced_above_the_tabs(store):
     assert "worker running" in footer
     lock.show("run-1-1", is_executing=True)
     assert shell.around()[0] == top
+
+
+def test_a_worker_whose_sandbox_does_not_hold_is_announced_above_the_tabs(store):
+    lock = WorkerLock(store, is_barred=True)
+    assert lock.acquire()
+    assert "No program can be run here" in shell.around()[0]

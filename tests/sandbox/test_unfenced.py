@@ -166,3 +166,10 @@ def test_without_seccomp_the_doctor_says_what_follows() -> None:
     assert UNSAFE in before["detail"]
     assert (allowed.returncode, after["ok"], after["essential"]) == (0, False, False)
     assert "WITHOUT a sandbox" in after["detail"]
+
+
+def test_without_seccomp_a_worker_says_that_it_runs_nothing(home: Path) -> None:
+    done = without_seccomp("worker", "--parent", str(1 << 22))  # nobody's number: it ends at once
+    assert done.returncode == 0, done.stderr
+    told = json.loads((home / "worker.lock").read_text())
+    assert (told["is_barred"], told["is_unfenced"]) == (True, False)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_the_migration_makes_the_tables_of_the_models(database: Path) -> None:
             SQLModel.metadata,
         )
     assert differences == []
+
+
+def test_an_old_sqlite_tells_the_time_to_what_dbos_makes_on_newer_pythons(home: Path) -> None:
+    """Its tables have this default on Python 3.12 and newer; before SQLite 3.42 it is NULL."""
+    db.init(home)
+    with db.current().engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE queue (at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000), n TEXT)"
+        )
+        connection.exec_driver_sql("INSERT INTO queue (n) VALUES ('a')")
+        at = connection.exec_driver_sql("SELECT at FROM queue").scalar_one()
+    assert abs(at / 1000 - time.time()) < 60
 
 
 def test_opening_again_keeps_the_rows(database: Path) -> None:
