@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from codelutra.errors import CodeLutraError
+from codelutra.log_lines import adopt, log_to_stderr
 from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     folder = home().absolute()
     try:
+        log_to_stderr()
         access = Access.at(options.host)
         _check_port(options.host, options.port)
         if restored := restore_if_empty(folder):
@@ -156,6 +158,7 @@ def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
         head=shell.head_script(),
         app_kwargs={"routes": [Route("/health", answer_health)]},
     )
+    adopt(("uvicorn", "uvicorn.error", "uvicorn.access"))
 
 
 def answer_health(_request: Request) -> JSONResponse:

@@ -12,6 +12,8 @@ TEXTS = ["*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "README.md"]
 # Other people's copies of the same weights, in the Hub's customary places.
 IGNORED = ["*/*", "consolidated*"]
 
+_fetched: set[tuple[str, bool]] = set()  # by this process
+
 
 def fetch_model(
     model: str, *, weights: bool = True, should_stop: Callable[[], bool] = lambda: False
@@ -20,7 +22,7 @@ def fetch_model(
 
     What is here already is not asked for again, so a run keeps the commit that it began with.
     """
-    if Path(model).is_dir():
+    if Path(model).is_dir() or (model, weights) in _fetched:
         return
     failed: list[Exception] = []
 
@@ -40,6 +42,7 @@ def fetch_model(
     if failed:
         reason = (str(failed[0]).strip().splitlines() or [type(failed[0]).__name__])[0]
         raise ModelError(f"cannot load {model}: {reason}") from failed[0]
+    _fetched.add((model, weights))
 
 
 def _download(model: str, weights: bool) -> None:

@@ -5,6 +5,7 @@ of CODELUTRA_USERS; on a Space with Hugging Face, where everybody else may look.
 """
 
 import hmac
+import logging
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -46,6 +47,7 @@ class Visitor:
 
 
 DESK = Visitor("desk", Role.OWNER)
+log = logging.getLogger(__name__)
 _here: ContextVar[Visitor] = ContextVar("visitor", default=DESK)  # who called the handler
 
 
@@ -74,7 +76,10 @@ class Access:
         """For Gradio's login page; takes as long for a name that nobody has."""
         known = self.accounts.get(name)
         wanted = known.password if known else "\0"
-        return hmac.compare_digest(wanted.encode(), password.encode()) and known is not None
+        is_right = hmac.compare_digest(wanted.encode(), password.encode()) and known is not None
+        if not is_right:  # people type their password as their name, too
+            log.warning("sign-in refused: %s", known.name if known else "no such name")
+        return is_right
 
     def visitor(self, request: Any) -> Visitor:
         """Of a `gr.Request`, or of none: then nobody is known."""
@@ -184,6 +189,11 @@ class GuardedBlocks(gr.Blocks):
         try:
             require(needed)
             return await super().process_api(block_fn, *args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:  # the page's door: Gradio would print it as it is, a line a line
+            log.exception("%s failed", name_of(function.fn))
+            raise gr.Error(str(error) or type(error).__name__, print_exception=False) from error
         finally:
             _here.reset(token)
 

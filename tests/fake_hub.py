@@ -42,6 +42,8 @@ class HubHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         time.sleep(self.server.delay_s)
+        if REPO not in self.path:
+            return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
             return self._send(401, b"{}", {"X-Error-Code": "GatedRepo"})
         if "/resolve/" in self.path:
@@ -55,8 +57,6 @@ class HubHandler(BaseHTTPRequestHandler):
             return self._answer(known)
         if "/revision/no-such" in self.path:
             return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        if REPO not in self.path:
-            return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         names = [{"rfilename": name} for name in self.server.files]
         private = self.server.is_private
         self._answer({"id": REPO, "private": private, "sha": SHA, "siblings": names})

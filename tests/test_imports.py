@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 DATABASE_PARTS = {  # of the engine
-    *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
+    *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py", "run_log.py"),
     *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
     *("backup.py", "snapshots.py", "moving.py", "cleaning.py", "worker_log.py"),
@@ -27,6 +27,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.evaluation",
     "codelutra.fit",
     "codelutra.fit_terms",
+    "codelutra.log_lines",
     "codelutra.machine",
     "codelutra.measured",
     "codelutra.model_shape",
