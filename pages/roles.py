@@ -6,7 +6,9 @@ of CODELUTRA_USERS; on a Space with Hugging Face, where everybody else may look.
 
 import hmac
 import logging
+import math
 import os
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -72,6 +74,11 @@ class Access:
             )
         return cls(accounts)
 
+    @property
+    def is_desk(self) -> bool:
+        """Whoever reaches the page may do everything."""
+        return not (self.accounts or self.is_space)
+
     def sign_in(self, name: str, password: str) -> bool:
         """For Gradio's login page; takes as long for a name that nobody has."""
         known = self.accounts.get(name)
@@ -85,7 +92,7 @@ class Access:
         """Of a `gr.Request`, or of none: then nobody is known."""
         if self.is_space:
             return on_space(_userinfo(request), os.environ)
-        if not self.accounts:
+        if self.is_desk:
             return DESK
         account = self.accounts.get(getattr(request, "username", None) or "")
         return Visitor(account.name, account.role) if account else Visitor("", Role.VIEWER)
@@ -127,6 +134,8 @@ def on_space(userinfo: Mapping[str, Any] | None, environ: Mapping[str, str]) -> 
 def _userinfo(request: Any) -> Mapping[str, Any] | None:
     session = getattr(getattr(request, "request", request), "session", None) or {}
     info = session.get("oauth_info") or {}
+    if info.get("expires_at", math.inf) < time.time():  # the cookie lives longer than the sign-in
+        return None
     found = info.get("userinfo")
     return found if isinstance(found, dict) else None
 

@@ -23,6 +23,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.config",
     "codelutra.config_rows",
     "codelutra.config_text",
+    "codelutra.disk_watch",
     "codelutra.errors",
     "codelutra.evaluation",
     "codelutra.fit",
