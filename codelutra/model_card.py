@@ -25,7 +25,9 @@ FACTS = """\
 - base: {base}, {revision}
 - adapter: iteration {number}, sha256 `{sha256}`
 - settings of the training and its seed: sha256 `{config_sha256}`
-- no licence is stated here: those of the base model and of the tasks hold"""
+- {licence}"""
+LICENCE = "licence: as the base, whose card states `{stated}`; that of the tasks holds, too"
+NO_LICENCE = "no licence is stated here: those of the base model and of the tasks hold"
 
 LOAD = """\
 ```python
@@ -51,6 +53,7 @@ class Export:
     is_promoted: bool  # what `--iteration promoted` picks
     is_merged: bool = False
     repo: str = ""  # on the Hub, when it is pushed there
+    base_licence: str = ""  # as the base's own card states it, where that is known
 
 
 def is_on_hub(adapter: Adapter) -> bool:
@@ -147,6 +150,7 @@ def _facts(export: Export) -> str:
         number=export.iteration,
         sha256=adapter.sha256,
         config_sha256=adapter.config_sha256 or UNKNOWN,
+        licence=LICENCE.format(stated=export.base_licence) if export.base_licence else NO_LICENCE,
     )
 
 
