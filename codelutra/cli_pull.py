@@ -7,8 +7,6 @@ from typing import Any
 
 from codelutra.errors import CodeLutraError
 
-FORMATS = (".jsonl", ".parquet", ".json", ".csv")
-
 
 def add_commands(commands: Any) -> None:
     pull = commands.add_parser("pull", help="bring here what others made").add_subparsers(
@@ -47,14 +45,16 @@ def _pull_adapter(options: argparse.Namespace) -> int:
 
 def _pull_dataset(options: argparse.Namespace) -> int:
     from codelutra.models import file_sha256
-    from codelutra.tasks.hub import PREFIX, fetch
+    from codelutra.tasks.hub import PREFIX, SUFFIXES, fetch
 
     out = options.out.expanduser().absolute()
     if out.exists():
         raise CodeLutraError(f"{out} exists: give another --out, or take it away")
     found = fetch(PREFIX + options.source.removeprefix(PREFIX))
-    if not found.name.endswith(out.suffix) or out.suffix not in FORMATS:
-        raise CodeLutraError(f"--out {options.out}: call it as {found.name} ends")
+    if not any(found.name.endswith(end) and out.name.endswith(end) for end in SUFFIXES):
+        raise CodeLutraError(
+            f"{found.name}: it must be one of {', '.join(SUFFIXES)}, and --out end as it does"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(found.path, out)
     print(f"{found.name}, sha256 {file_sha256(out)}")

@@ -13,14 +13,13 @@ from codelutra.evaluation import best_iteration
 from codelutra.ledger import Ledger
 from codelutra.licence import licence_of
 from codelutra.merging import merged_policy
-from codelutra.model_card import Export, base_name, hub_revision, is_on_hub, model_card
+from codelutra.model_card import REPORT, Export, base_name, hub_revision, is_on_hub, model_card
 from codelutra.models import check_model, model_revision, resolve_model
 from codelutra.records import Adapter
 from codelutra.report import report
 from codelutra.report_text import as_markdown
 
 PROMOTED = "promoted"
-REPORT = "report.md"  # as Markdown the Hub shows it
 
 
 def choose(ledger: Ledger, wanted: str) -> Export:
@@ -90,7 +89,10 @@ def write_export(ledger: Ledger, export: Export, out: Path) -> None:
             _copy(export, partial)
         (partial / MANIFEST).write_text(json.dumps(_manifest(export), indent=1) + "\n", "utf-8")
         (partial / "README.md").write_text(card, "utf-8")
-        (partial / REPORT).write_text(as_markdown(report(ledger)), "utf-8")
+        number = ledger.folder.name
+        name = f"Run {number}" if number.isdecimal() else ""
+        written = as_markdown(report(ledger, name=name))
+        (partial / REPORT).write_text(written, "utf-8")
         partial.replace(out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -39,6 +39,8 @@ prompt = tokenizer("a prompt like those of the task set", return_tensors="pt")
 print(tokenizer.decode(model.generate(**prompt, max_new_tokens={tokens})[0]))
 ```"""
 
+REPORT = "report.md"  # beside the card; as Markdown the Hub shows it
+
 
 @dataclass(frozen=True)
 class Export:
@@ -90,6 +92,7 @@ def model_card(ledger: Ledger, export: Export) -> str:
         _facts(export),
         "## Measured",
         *card_tables.measured(ledger, last),
+        f"The whole run, with what changed from policy to policy: [{REPORT}]({REPORT}).",
         "## Alerts",
         card_tables.alerts(ledger, last),
         "## How to load it",

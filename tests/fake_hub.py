@@ -28,6 +28,7 @@ class Hub(ThreadingHTTPServer):
         self.kinds: set[str] = set()  # of the repositories that were asked for
         self.files: dict[str, bytes] = {}
         self.status = 200  # of every answer
+        self.card: dict[str, str] = {}  # front matter of its README.md
         self.token = ""  # without which nothing is read, as of a gated model
         self.asked: list[str] = []  # paths of downloads
         self.delay_s = 0.0  # before an answer
@@ -59,7 +60,8 @@ class HubHandler(BaseHTTPRequestHandler):
             return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         names = [{"rfilename": name} for name in self.server.files]
         private = self.server.is_private
-        self._answer({"id": REPO, "private": private, "sha": SHA, "siblings": names})
+        self._answer({"id": REPO, "private": private, "sha": SHA, "siblings": names,
+                      "cardData": self.server.card})  # fmt: skip
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
