@@ -189,6 +189,29 @@ def test_an_uploads_name_leads_nowhere(ann: httpx.Client, home_folder: Path, nam
     assert not Path("/etc/evil.jsonl").exists()
 
 
+def test_a_handler_that_fails_is_one_event_of_the_log(
+    ann: httpx.Client, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    event = ann.post("/gradio_api/call/start_run", json={"data": ["a", "b", 1, [1]]}).json()
+    answer = ann.get(f"/gradio_api/call/start_run/{event['event_id']}").text
+    assert "event: error" in answer
+    assert "not a mapping" in answer
+    (record,) = [each for each in caplog.records if each.name == "pages.roles"]
+    assert record.getMessage() == "refine_api:start_run failed"
+    assert record.exc_info
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_refused_sign_in_is_logged_without_what_was_typed(
+    network: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with httpx.Client(base_url=network) as client:
+        assert sign_in(client, "ann", "typed-here").status_code == 400
+        assert sign_in(client, "typed-here", "x").status_code == 400
+    said = [each.getMessage() for each in caplog.records if each.name == "pages.roles"]
+    assert said == ["sign-in refused: ann", "sign-in refused: no such name"]
+
+
 def send_head(address: str, *lines: str) -> str:
     """What is answered before a body was sent."""
     host, port = address.removeprefix("http://").split(":")
