@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import psutil
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -27,15 +28,16 @@ from starlette.routing import Route
 from codelutra.backends import ZERO_GPU
 from codelutra.config import UNSAFE, UNSAFE_HELP, allow_unfenced, home
 from codelutra.errors import CodeLutraError
+from codelutra.log_lines import adopt, log_to_stderr
 from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import shell
-from pages.roles import USERS, Access, GuardedBlocks
+from pages.gate import MAX_BODY_MB, Gate
+from pages.roles import LOCAL, USERS, Access, GuardedBlocks
 from storage import alive, jobs
 from storage.db import StorageError
 from storage.lock import find_worker
 
-MAX_UPLOAD = "200mb"  # a file
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
 MAX_WAITING = 1000  # events; Gradio's own bound on ZeroGPU is one
@@ -97,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     folder = home().absolute()
     try:
+        log_to_stderr()
         access = Access.at(options.host)
         _check_port(options.host, options.port)
         if restored := restore_if_empty(folder):
@@ -175,13 +178,17 @@ def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
         enable_monitoring=False,
         auth=blocks.access.sign_in if blocks.access.accounts else None,
         auth_message="Sign in to CodeLutra.",
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_BODY_MB * 1_000_000,
         footer_links=[],
         theme=shell.theme(),
         css_paths=shell.CSS_FILES,
         head=shell.head_script(),
-        app_kwargs={"routes": [Route("/health", answer_health)]},
+        app_kwargs={
+            "routes": [Route("/health", answer_health)],
+            "middleware": [Middleware(Gate, LOCAL if blocks.access.is_desk else ())],
+        },
     )
+    adopt(("uvicorn", "uvicorn.error", "uvicorn.access"))
 
 
 def answer_health(_request: Request) -> JSONResponse:

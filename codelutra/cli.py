@@ -20,6 +20,7 @@ from codelutra import (
     cli_export,
     cli_keep,
     cli_pairs,
+    cli_pull,
     cli_report,
     cli_tasks,
 )
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judge(commands)
     cli_tasks.add_commands(commands, _add_unsafe)
     cli_pairs.add_commands(commands, cli_export.add_commands(commands), _add_unsafe)
+    cli_pull.add_commands(commands)
     cli_report.add_commands(commands)
     cli_compare.add_commands(commands, _add_unsafe)
     cli_keep.add_commands(commands)

@@ -44,7 +44,9 @@ def add_commands(
         required=True, metavar="WHAT"
     )
     pairs = given.add_parser("pairs", help="prompt, chosen, rejected; executed where known")
-    pairs.add_argument("file", type=Path, help=".jsonl or .parquet, as `export pairs` writes it")
+    pairs.add_argument(
+        "file", help=".jsonl or .parquet, as `export pairs` writes it, or hub:OWNER/NAME[/FILE]"
+    )
     pairs.add_argument("--run", type=int, required=True, dest="to_run", help="a dashboard's run")
     pairs.add_argument(
         "--skip-bad", action="store_true", help="leave bad rows out instead of storing nothing"
@@ -96,8 +98,14 @@ def _push(options: argparse.Namespace, config: Any, out: Path, tally: Tally) -> 
 
 def _import(options: argparse.Namespace) -> int:
     from codelutra.import_rows import import_by_hand
+    from codelutra.tasks.hub import PREFIX, fetch
 
-    path = options.file.expanduser()
+    if options.file.startswith(PREFIX):
+        found = fetch(options.file)
+        path = found.path
+        print(found.name)
+    else:
+        path = Path(options.file).expanduser()
     if not path.is_file():
         raise CodeLutraError(f"there is no file {path}")
     with tqdm(desc="execute", unit=" pairs") as bar:

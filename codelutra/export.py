@@ -11,9 +11,13 @@ from codelutra.adapters import MANIFEST, SETTINGS, WEIGHTS, verify_adapter
 from codelutra.errors import AdapterError, CodeLutraError, ModelError
 from codelutra.evaluation import best_iteration
 from codelutra.ledger import Ledger
+from codelutra.licence import licence_of
 from codelutra.merging import merged_policy
-from codelutra.model_card import Export, base_name, hub_revision, is_on_hub, model_card
+from codelutra.model_card import REPORT, Export, base_name, hub_revision, is_on_hub, model_card
 from codelutra.models import check_model, model_revision, resolve_model
+from codelutra.records import Adapter
+from codelutra.report import report
+from codelutra.report_text import as_markdown
 
 PROMOTED = "promoted"
 
@@ -72,17 +76,23 @@ def write_export(ledger: Ledger, export: Export, out: Path) -> None:
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise CodeLutraError(f"{out} exists and is not an empty folder: give another --out")
     verify_adapter(export.adapter)
-    card = model_card(ledger, export)
+    adapter = export.adapter
+    licence = licence_of(resolve_model(adapter.base_model), hub_revision(adapter))
+    card = model_card(ledger, replace(export, base_licence=licence))
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by a crash
     partial.mkdir(parents=True)
     try:
         if export.is_merged:
-            _merge(export, partial)
+            merge_into_base(adapter, partial)
         else:
             _copy(export, partial)
         (partial / MANIFEST).write_text(json.dumps(_manifest(export), indent=1) + "\n", "utf-8")
         (partial / "README.md").write_text(card, "utf-8")
+        number = ledger.folder.name
+        name = f"Run {number}" if number.isdecimal() else ""
+        written = as_markdown(report(ledger, name=name))
+        (partial / REPORT).write_text(written, "utf-8")
         partial.replace(out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -117,11 +127,10 @@ def _copy(export: Export, folder: Path) -> None:
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
 
 
-def _merge(export: Export, folder: Path) -> None:
+def merge_into_base(adapter: Adapter, folder: Path) -> None:
     """The base in its own dtype with the adapter's product added to its weights, rounded once."""
-    adapter = export.adapter
     check_model(adapter.base_model)
-    _check_base(export)
+    _check_base(adapter)
     base, revision = resolve_model(adapter.base_model), hub_revision(adapter)
 
     from transformers import AutoTokenizer
@@ -134,13 +143,12 @@ def _merge(export: Export, folder: Path) -> None:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"cannot merge {adapter.path} into {base_name(adapter)}: {reason}; "
-            "an export without --merge needs no base model"
+            "without --merge no base model is needed"
         ) from error
 
 
-def _check_base(export: Export) -> None:
+def _check_base(adapter: Adapter) -> None:
     """An adapter on other weights than its own base's is another model than the measured one."""
-    adapter = export.adapter
     if is_on_hub(adapter) or not adapter.base_revision.startswith("sha256:"):
         return  # a Hub commit is loaded by its name
     found = model_revision(adapter.base_model)
@@ -148,5 +156,5 @@ def _check_base(export: Export) -> None:
         raise ModelError(
             f"the weights of {adapter.base_model} are not those that the adapter was trained on "
             f"({found[:19]}, recorded was {adapter.base_revision[:19]}): bring those back, or "
-            "export without --merge"
+            "leave --merge out"
         )

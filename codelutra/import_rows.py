@@ -18,7 +18,8 @@ from codelutra.pair_warnings import warn
 from codelutra.records import PairNotes, PreferencePair, Sample
 from codelutra.reviews import Vetoes
 from codelutra.row_records import reviewed_pair
-from codelutra.run_rows import RunRows, log_line, read_run
+from codelutra.run_log import log_line
+from codelutra.run_rows import RunRows, read_run
 from codelutra.tasks.task import Task
 from codelutra.token_counts import token_counter
 from storage import db, jobs, pair_files, pair_imports, queries

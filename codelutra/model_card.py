@@ -25,7 +25,9 @@ FACTS = """\
 - base: {base}, {revision}
 - adapter: iteration {number}, sha256 `{sha256}`
 - settings of the training and its seed: sha256 `{config_sha256}`
-- no licence is stated here: those of the base model and of the tasks hold"""
+- {licence}"""
+LICENCE = "licence: as the base, whose card states `{stated}`; that of the tasks holds, too"
+NO_LICENCE = "no licence is stated here: those of the base model and of the tasks hold"
 
 LOAD = """\
 ```python
@@ -36,6 +38,8 @@ model = AutoModelForCausalLM.from_pretrained({base}, dtype="auto"){load_adapter}
 prompt = tokenizer("a prompt like those of the task set", return_tensors="pt")
 print(tokenizer.decode(model.generate(**prompt, max_new_tokens={tokens})[0]))
 ```"""
+
+REPORT = "report.md"  # beside the card; as Markdown the Hub shows it
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Export:
     is_promoted: bool  # what `--iteration promoted` picks
     is_merged: bool = False
     repo: str = ""  # on the Hub, when it is pushed there
+    base_licence: str = ""  # as the base's own card states it, where that is known
 
 
 def is_on_hub(adapter: Adapter) -> bool:
@@ -87,6 +92,7 @@ def model_card(ledger: Ledger, export: Export) -> str:
         _facts(export),
         "## Measured",
         *card_tables.measured(ledger, last),
+        f"The whole run, with what changed from policy to policy: [{REPORT}]({REPORT}).",
         "## Alerts",
         card_tables.alerts(ledger, last),
         "## How to load it",
@@ -147,6 +153,7 @@ def _facts(export: Export) -> str:
         number=export.iteration,
         sha256=adapter.sha256,
         config_sha256=adapter.config_sha256 or UNKNOWN,
+        licence=LICENCE.format(stated=export.base_licence) if export.base_licence else NO_LICENCE,
     )
 
 

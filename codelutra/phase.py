@@ -7,6 +7,7 @@ forked from a server that has its libraries loaded: importing them takes longer 
 import contextlib
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from codelutra import phase_child
+from codelutra import child_environment, phase_child
 from codelutra.backends import why_no_runs
 from codelutra.errors import CodeLutraError, StopRequested
 
@@ -36,9 +37,11 @@ class PhaseChild:
         self.name, self.error = name, error
         _make(log)
         self._channel, theirs = _forks.Pipe()
-        arguments = (name, theirs, str(log), dict(os.environ))
+        arguments = (name, theirs, str(log), child_environment.for_children())
         self._process = _forks.Process(target=phase_child.main, args=arguments)
         try:
+            with child_environment.without_secrets():
+                multiprocessing.forkserver.ensure_running()
             self._process.start()
         except (ConnectionError, EOFError):
             self.close()

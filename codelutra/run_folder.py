@@ -14,6 +14,7 @@ from typing import Any
 
 from codelutra.config import RefineConfig
 from codelutra.errors import CodeLutraError, StopRequested
+from codelutra.log_lines import one_event
 from codelutra.records import (
     Adapter,
     Alert,
@@ -221,7 +222,7 @@ class RunFolder:
 
     def log(self, message: str) -> None:
         with (self.folder / "run.log").open("a", encoding="utf-8") as file:
-            file.write(message + "\n")
+            file.write(one_event(message) + "\n")
 
     def _value(self, name: str, iteration: int) -> dict[str, Any] | None:
         path = self.folder / f"{name}-{iteration}.json"

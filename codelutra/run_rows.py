@@ -1,11 +1,9 @@
 """A run kept in the database: the ledger of the worker."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +25,13 @@ from codelutra.records import (
 )
 from codelutra.reviews import ReviewFacts, heed
 from codelutra.row_records import pair_of, reviewed_pair, sample_of, source_of, verdict_row
+from codelutra.run_log import log_line, run_folder
 from storage import db, jobs, models, queries, recording, reviews, steering
 
 ROWS_AT_ONCE = 1000
 REPORT_S = 0.5
 STOP_POLL_S = 0.4
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -232,7 +230,8 @@ class RunRows:
         self._reported, self._reported_at = (iteration, phase), now
 
     def log(self, message: str) -> None:
-        log_line(self.run_id, message)
+        iteration = self._reported[0] if self._reported else None
+        log_line(self.run_id, message, iteration=iteration)
 
     def stop_requested(self) -> bool:
         now = time.monotonic()
@@ -283,22 +282,6 @@ def read_run(run_id: int) -> Iterator[RunRows]:
         yield RowsThatAreThere(run_id, run.workflow_id)
     except db.StorageError as error:
         raise CodeLutraError(str(error)) from error
-
-
-def run_folder(run_id: int) -> Path:
-    folder = db.current().home / "runs" / str(run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def log_line(run_id: int, message: str, trace: str = "") -> None:
-    """A line for people; `trace` goes to the run's log file alone."""
-    with db.open_session() as session:
-        queries.add_log(session, run_id=run_id, message=message)
-    log.info("run %d: %s", run_id, message)
-    with (run_folder(run_id) / "run.log").open("a", encoding="utf-8", errors="replace") as file:
-        print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z", message, file=file)
-        file.write(trace)
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

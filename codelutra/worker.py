@@ -34,7 +34,8 @@ from codelutra.gauges import Gauges
 from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
-from codelutra.run_rows import RunRows, log_line
+from codelutra.run_log import log_line
+from codelutra.run_rows import RunRows
 from codelutra.sandbox import fences_hold
 from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty

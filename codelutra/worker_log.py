@@ -6,18 +6,21 @@ from pathlib import Path
 
 from dbos import error as dbos_error
 
+from codelutra.log_lines import formatter, quieten
+
 LOG_BYTES = 5_000_000
 
 
 def log_to(path: Path) -> None:
     """Everything to the rotating file, warnings of ours to stderr, DBOS's only to the file."""
     file = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     console = logging.StreamHandler()
+    for handler in (file, console):
+        handler.setFormatter(formatter())
     console.setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
     logging.raiseExceptions = False  # a full disk is told elsewhere, not once a line
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    quieten()
     dbos = logging.getLogger("dbos")
     dbos.setLevel(logging.WARNING)
     dbos.addHandler(file)

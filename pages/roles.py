@@ -5,7 +5,10 @@ of CODELUTRA_USERS; on a Space with Hugging Face, where everybody else may look.
 """
 
 import hmac
+import logging
+import math
 import os
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +49,7 @@ class Visitor:
 
 
 DESK = Visitor("desk", Role.OWNER)
+log = logging.getLogger(__name__)
 _here: ContextVar[Visitor] = ContextVar("visitor", default=DESK)  # who called the handler
 
 
@@ -70,17 +74,25 @@ class Access:
             )
         return cls(accounts)
 
+    @property
+    def is_desk(self) -> bool:
+        """Whoever reaches the page may do everything."""
+        return not (self.accounts or self.is_space)
+
     def sign_in(self, name: str, password: str) -> bool:
         """For Gradio's login page; takes as long for a name that nobody has."""
         known = self.accounts.get(name)
         wanted = known.password if known else "\0"
-        return hmac.compare_digest(wanted.encode(), password.encode()) and known is not None
+        is_right = hmac.compare_digest(wanted.encode(), password.encode()) and known is not None
+        if not is_right:  # people type their password as their name, too
+            log.warning("sign-in refused: %s", known.name if known else "no such name")
+        return is_right
 
     def visitor(self, request: Any) -> Visitor:
         """Of a `gr.Request`, or of none: then nobody is known."""
         if self.is_space:
             return on_space(_userinfo(request), os.environ)
-        if not self.accounts:
+        if self.is_desk:
             return DESK
         account = self.accounts.get(getattr(request, "username", None) or "")
         return Visitor(account.name, account.role) if account else Visitor("", Role.VIEWER)
@@ -122,6 +134,8 @@ def on_space(userinfo: Mapping[str, Any] | None, environ: Mapping[str, str]) -> 
 def _userinfo(request: Any) -> Mapping[str, Any] | None:
     session = getattr(getattr(request, "request", request), "session", None) or {}
     info = session.get("oauth_info") or {}
+    if info.get("expires_at", math.inf) < time.time():  # the cookie lives longer than the sign-in
+        return None
     found = info.get("userinfo")
     return found if isinstance(found, dict) else None
 
@@ -186,6 +200,11 @@ class GuardedBlocks(gr.Blocks):
         try:
             require(needed)
             return await super().process_api(block_fn, *args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:  # the page's door: Gradio would print it as it is, a line a line
+            log.exception("%s failed", name_of(function.fn))
+            raise gr.Error(str(error) or type(error).__name__, print_exception=False) from error
         finally:
             _here.reset(token)
 

@@ -54,8 +54,9 @@ def test_the_promoted_adapter_loads_with_peft_and_answers_the_same(
     untouched = logits(base)
     assert torch.equal(logits(PeftModel.from_pretrained(base, out)), wanted)
     assert not torch.allclose(untouched, wanted, atol=0.1)
+    assert "pass@1" in (out / "report.md").read_text()
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["README.md", SETTINGS, WEIGHTS, "codelutra.json"]
+    assert names == ["README.md", SETTINGS, WEIGHTS, "codelutra.json", "report.md"]
 
 
 def test_the_manifest_says_what_the_adapter_was_made_of(run: Run, tmp_path: Path) -> None:

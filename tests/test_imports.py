@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "vllm", "transformers", "trl", "peft", "datasets"}
 DATABASE_PARTS = {  # of the engine
-    *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py"),
+    *("worker.py", "run_rows.py", "check_rows.py", "trial_rows.py", "measured.py", "run_log.py"),
     *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
     *("backup.py", "snapshots.py", "moving.py", "cleaning.py", "worker_log.py"),
@@ -23,10 +23,12 @@ PAGES_MAY_IMPORT = {
     "codelutra.config",
     "codelutra.config_rows",
     "codelutra.config_text",
+    "codelutra.disk_watch",
     "codelutra.errors",
     "codelutra.evaluation",
     "codelutra.fit",
     "codelutra.fit_terms",
+    "codelutra.log_lines",
     "codelutra.machine",
     "codelutra.measured",
     "codelutra.model_shape",

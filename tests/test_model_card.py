@@ -15,10 +15,11 @@ from codelutra.export import choose, write_export
 from codelutra.ledger import Ledger
 from codelutra.records import Adapter, Alert, Trust
 from codelutra.run_folder import RunFolder
+from tests.fake_hub import REPO, SHA, Hub, hub
 from tests.finished_run import Run, adapters, export, fill, filled, new_run, run
 from tests.lab import database
 
-__all__ = ["adapters", "database", "filled", "new_run", "run"]
+__all__ = ["adapters", "database", "filled", "hub", "new_run", "run"]
 
 
 def table(card: str, heading: str) -> list[list[str]]:
@@ -95,6 +96,26 @@ def test_the_front_matter_names_a_base_of_the_hub_alone(filled: Ledger, tmp_path
     assert hub == {"base_model": "Qwen/Qwen2.5-Coder-1.5B", **plain}
     assert settings["base_model_name_or_path"] == "Qwen/Qwen2.5-Coder-1.5B"
     assert settings["revision"] == "0123abc"
+
+
+def test_the_card_says_what_licence_the_base_states(
+    filled: Ledger, tmp_path: Path, hub: Hub
+) -> None:
+    def facts(**changes: Any) -> str:
+        chosen = choose(filled, "1")
+        adapter = Adapter(**{**vars(chosen.adapter), **changes})
+        out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
+        write_export(filled, type(chosen)(1, adapter, chosen.best, True), out)
+        return one_line((out / "README.md").read_text())
+
+    of_hub = {"base_model": REPO, "base_revision": SHA}
+    assert "no licence is stated here" in facts()
+    starter = facts(base_model="starter")
+    assert "licence: as the base, whose card states `apache-2.0`;" in starter
+    hub.card = {"license": "other", "license_name": "gemma"}
+    assert "whose card states `other: gemma`;" in facts(**of_hub)
+    hub.token = "another"
+    assert "no licence is stated here" in facts(**of_hub)
 
 
 def test_alerts_and_caveats_are_listed_and_a_sound_run_has_none(run: Run, tmp_path: Path) -> None:

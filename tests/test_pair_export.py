@@ -15,11 +15,11 @@ from trl import DPOConfig, DPOTrainer
 from codelutra import __version__
 from codelutra.cli import main
 from codelutra.pair_export import COLUMNS
+from tests.fake_hub import Hub, hub
 from tests.finished_run import Run, adapters, fill, new_run
 from tests.lab import database
 from tests.pair_files import PROMPT, read_rows, write_set
 from tests.test_cli import fails
-from tests.test_hub_push import Hub, hub
 
 __all__ = ["adapters", "database", "hub", "new_run"]
 

@@ -78,9 +78,16 @@ class Generator(Protocol):
 
 
 def load_generator(
-    backend: dict[str, Any], model: str, adapter: str = "", chat_template: str = "auto"
+    backend: dict[str, Any],
+    model: str,
+    adapter: str = "",
+    chat_template: str = "auto",
+    key: str = "",
 ) -> Generator:
-    """Load `model` (path or Hub id) with the LoRA `adapter` folder ('' for none)."""
+    """Load `model` (path or Hub id) with the LoRA `adapter` folder ('' for none).
+
+    `key` is of the servers of another machine, for a process whose environment has none.
+    """
     config = BACKENDS.validate_python(backend)
     if isinstance(config, TransformersBackend):
         from codelutra.generation.transformers_backend import TransformersGenerator
@@ -89,7 +96,7 @@ def load_generator(
     if isinstance(config, OpenAIBackend):
         from codelutra.generation.openai_backend import OpenAIGenerator
 
-        return OpenAIGenerator(config, model, adapter, chat_template)
+        return OpenAIGenerator(config, model, adapter, chat_template, key)
     if find_spec("vllm") is None:
         raise GenerationError(VLLM_MISSING)
     from codelutra.generation.vllm_backend import VllmGenerator

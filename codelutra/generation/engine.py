@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from codelutra.adapters import verify_adapter
-from codelutra.config import GenerationBackend, VllmBackend
+from codelutra.config import GenerationBackend, OpenAIBackend, VllmBackend
 from codelutra.errors import GenerationError
+from codelutra.generation.api_key import api_key
 from codelutra.generation.backend import GenerationRequest
 from codelutra.gpu_handover import check_free, wait_until_returned
 from codelutra.machine import Machine, look
+from codelutra.model_files import fetch_model
 from codelutra.phase import PhaseChild
 from codelutra.records import Adapter, Sample
 from codelutra.tasks.task import Task
@@ -133,6 +135,10 @@ class Engine:
             if request.max_new_tokens == 0
             else [],
         }
+        is_remote = isinstance(policy.backend, OpenAIBackend)
+        fetch_model(policy.model, weights=not is_remote, should_stop=should_stop)
+        if is_remote:
+            job["key"] = api_key()
         child = self._loaded_with(policy, log)
         try:
             for message in child.ask(job, log=log, should_stop=should_stop):

@@ -5,7 +5,6 @@ An iteration's adapter is loaded through vLLM's runtime LoRA endpoint, under a n
 """
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -16,6 +15,7 @@ import openai
 from codelutra.adapters import WEIGHTS
 from codelutra.config import OpenAIBackend
 from codelutra.errors import GenerationError
+from codelutra.generation.api_key import KEY_VARIABLES, api_key
 from codelutra.generation.backend import (
     TOO_LONG,
     Chunk,
@@ -26,7 +26,6 @@ from codelutra.generation.backend import (
 from codelutra.generation.reading import Reader, first_line, load_tokenizer
 from codelutra.models import file_sha256
 
-KEY_VARIABLES = ("CODELUTRA_API_KEY", "OPENAI_API_KEY")
 NO_SERVER = "no server is named: set generation.base_urls, e.g. to http://gpu-box:8000/v1"
 CHECK_S = 5.0
 HOW_TO_LOAD = (
@@ -44,11 +43,12 @@ class OpenAIGenerator:
         model: str,
         adapter: str = "",
         chat_template: str = "auto",
+        key: str = "",
     ) -> None:
         if not config.base_urls:
             raise GenerationError(NO_SERVER)
         self.config = config
-        self.servers = [_Server(url, config, model) for url in config.base_urls]
+        self.servers = [_Server(url, config, model, key or api_key()) for url in config.base_urls]
         window = min((s.window for s in self.servers if s.window), default=None)
         self.reader = Reader(load_tokenizer(model), chat_template, window)
         if adapter:
@@ -108,7 +108,7 @@ def check_servers(config: OpenAIBackend, model: str, needs_adapters: bool) -> No
         raise GenerationError(NO_SERVER)
     quick = config.model_copy(update={"max_retries": 0, "timeout_s": CHECK_S})
     for url in config.base_urls:
-        server = _Server(url, quick, model)
+        server = _Server(url, quick, model, api_key())
         if needs_adapters and not server.can_load_adapters():
             raise GenerationError(
                 f"{url} cannot load adapters, and only the refined policy may answer after an "
@@ -117,11 +117,13 @@ def check_servers(config: OpenAIBackend, model: str, needs_adapters: bool) -> No
 
 
 class _Server:
-    def __init__(self, url: str, config: OpenAIBackend, model: str) -> None:
-        key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "none")
+    def __init__(self, url: str, config: OpenAIBackend, model: str, key: str) -> None:
         self.url = url
         self.client = openai.OpenAI(
-            api_key=key, base_url=url, timeout=config.timeout_s, max_retries=config.max_retries
+            api_key=key or "none",
+            base_url=url,
+            timeout=config.timeout_s,
+            max_retries=config.max_retries,
         )
         wanted = config.model or model
         try:

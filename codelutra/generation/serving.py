@@ -20,8 +20,9 @@ class Serving:
     def __call__(self, job: dict[str, Any], send: Send) -> None:
         if self.generator is None:
             self.generator = load_generator(
-                job["backend"], job["model"], job["adapter"], job["chat_template"]
-            )
+                job["backend"], job["model"], job["adapter"], job["chat_template"],
+                job.get("key", ""),
+            )  # fmt: skip
             note = _probe(self.generator, job["adapter"])
             send({"loaded": True, "note": note})
         request = GenerationRequest(**{**job["request"], "stop": tuple(job["request"]["stop"])})

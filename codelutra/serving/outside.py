@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from codelutra.adapters import lora_rank
 from codelutra.config import TransformersBackend, VllmBackend
 from codelutra.errors import CodeLutraError
+from codelutra.model_files import fetch_model
 from codelutra.models import model_revision, resolve_model
 from codelutra.serving import vllm_child
 
@@ -41,6 +42,7 @@ def curl_line(offer: Offer) -> str:
 
 def serve(offer: Offer, backend: TransformersBackend | VllmBackend) -> int:
     """Until Ctrl-C. vLLM takes this process's place."""
+    fetch_model(resolve_model(offer.model))
     if isinstance(backend, VllmBackend):
         job = {
             "backend": backend.model_dump(mode="json"),

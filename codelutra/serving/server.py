@@ -13,6 +13,7 @@ from pathlib import Path
 from codelutra.adapters import SETTINGS, WEIGHTS
 from codelutra.config import TransformersBackend, VllmBackend
 from codelutra.errors import AdapterError, GenerationError
+from codelutra.model_files import fetch_model
 from codelutra.models import file_sha256, model_revision, resolve_model
 from codelutra.phase import PhaseChild
 from codelutra.probe import FILE as PROBE
@@ -60,10 +61,12 @@ class Server:
 
     def wait_until_ready(self, should_stop: Callable[[], bool]) -> None:
         """Raises GenerationError when it does not start, StopRequested when told to stop."""
+        model = resolve_model(self.wanted.model)
+        fetch_model(model, should_stop=should_stop)
         self.revision = model_revision(self.wanted.model)
         job = {
             "backend": self.wanted.backend.model_dump(mode="json"),
-            "model": resolve_model(self.wanted.model),
+            "model": model,
             "chat_template": "never",  # who asks has put the template around the prompt
             "name": BASE,
             "revision": self.revision,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from codelutra.child_environment import for_children
 from codelutra.errors import GenerationError, StopRequested
 from codelutra.phase_child import die_with_parent
 
@@ -38,6 +39,7 @@ class VllmChild:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "codelutra.serving.vllm_child"],
                 stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True,
+                env=for_children(),
             )  # fmt: skip
 
     def ask(
@@ -96,7 +98,7 @@ def environment(job: dict[str, Any]) -> dict[str, str]:
     found = {
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # threads bound to cores starve what else runs there
         "VLLM_CPU_KVCACHE_SPACE": "1",
-        **os.environ,
+        **for_children(),
         "VLLM_NO_USAGE_STATS": "1",
     }
     if job.get("token"):

@@ -9,6 +9,7 @@ from typing import Any
 from codelutra.adapters import json_sha256, place, verify_adapter
 from codelutra.config import RefineConfig
 from codelutra.errors import TrainingError
+from codelutra.model_files import fetch_model
 from codelutra.models import model_revision, resolve_model
 from codelutra.phase import run_phase
 from codelutra.records import Adapter, PreferencePair, TrainingFacts
@@ -44,8 +45,10 @@ def train_adapter(
     shutil.rmtree(partial, ignore_errors=True)
     rows = [{**asdict(p), "prompt": p.prompt or tasks[p.task_id].prompt} for p in pairs]
     settings = config.training.model_dump(mode="json")
+    model = resolve_model(config.model)
+    fetch_model(model, should_stop=should_stop)
     job = {
-        "model": resolve_model(config.model),
+        "model": model,
         "parent": parent.path if parent else "",
         "chat_template": config.chat_template,
         "pairs": rows,

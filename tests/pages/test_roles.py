@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -77,6 +78,15 @@ def test_on_a_space_hugging_face_says_who_somebody_is(
     info: Any, environ: dict[str, str], visitor: Visitor
 ) -> None:
     assert on_space(info, environ) == visitor
+
+
+def test_on_a_space_a_sign_in_ends_when_hugging_face_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cookie that keeps it lives on."""
+    monkeypatch.setenv("SPACE_AUTHOR_NAME", "kim")
+    space = Access({}, is_space=True)
+    for seconds, role in ((60, Role.OWNER), (-1, Role.VIEWER)):
+        info = {"userinfo": HUMAN, "expires_at": time.time() + seconds}
+        assert space.visitor(SimpleNamespace(session={"oauth_info": info})).role is role
 
 
 @pytest.fixture(scope="module")

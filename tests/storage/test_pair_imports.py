@@ -20,11 +20,12 @@ from storage.db import StorageError
 from storage.jobs import RunStatus
 from storage.pair_models import PairImport
 from storage.pair_models import PreferencePair as Row
+from tests.fake_hub import REPO, SHA, Hub, hub
 from tests.lab import Lab, database, lab, wait_for
 from tests.pair_files import PROMPT, good, write_rows, write_set
 from tests.test_cli import fails
 
-__all__ = ["database", "lab"]
+__all__ = ["database", "hub", "lab"]
 
 FREE = {"prompt": "Say it.", "chosen": "it", "rejected": "that"}
 
@@ -174,6 +175,18 @@ def test_the_command_line_says_what_became_of_the_file(
     assert "1 pairs joined iteration 1 (1 executed), 0 skipped" in capsys.readouterr().out
     assert "no run 77" in fails(capsys, "import", "pairs", str(path), "--run", "77")
     assert "there is no file" in fails(capsys, "import", "pairs", "gone.jsonl", "--run", "1")
+
+
+def test_pairs_of_a_dataset_on_the_hub_join_a_run(
+    hub: Hub, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run(database, tmp_path)
+    path = write_rows(tmp_path / "given.jsonl", good(0))
+    hub.files = {"README.md": b"# Pairs", "pairs.jsonl": path.read_bytes()}
+    assert main(["import", "pairs", f"hub:{REPO}", "--run", str(run.run_id)]) == 0
+    said = capsys.readouterr().out
+    assert f"hub:{REPO}@{SHA}/pairs.jsonl" in said
+    assert "1 pairs joined iteration 1" in said
 
 
 def submit(run: RunRows, path: Path, *, skip_bad: bool = False) -> int:
