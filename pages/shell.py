@@ -1,6 +1,7 @@
 """Around the tabs: theme, header, footer with the worker's state, and the address bar."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import gradio as gr
@@ -16,7 +17,8 @@ from pages.pair_look import Look
 from pages.roles import DESK, Access, GuardedBlocks, Role, caller
 from pages.run_view import run_exists
 from storage import db
-from storage.lock import Worker, find_worker
+from storage.at_work import worker_at_work
+from storage.lock import Worker
 
 FOLDER = Path(__file__).parent
 CSS_FILES = [FOLDER / f"{name}.css" for name in ("style", "pairs", "review", "compare")]
@@ -65,7 +67,7 @@ def head_script() -> str:
 
 def around() -> tuple[str, str]:
     """What stands above and below every tab: a warning, if there is one, and the footer."""
-    worker = find_worker(db.current().home)
+    worker = worker_at_work()
     snapshot = read_state(db.current().home) if snapshot_address() else SnapshotState()
     return banner(worker, snapshot), footer(worker, snapshot)
 
@@ -84,7 +86,8 @@ def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
         state = "worker not running: runs continue when it starts"
     else:
         doing = "busy" if worker.is_executing else "idle"
-        state = f"worker running, pid {worker.pid}, {doing}"
+        place = "" if worker.host in ("", gethostname()) else f" on {text(worker.host)}"
+        state = f"worker running{place}, pid {worker.pid}, {doing}"
     dot = "on" if worker else "off"
     kept = f'<span class="faint">snapshot of {text(snapshot.at)}</span>' if snapshot.at else ""
     return (

@@ -1,0 +1,44 @@
+"""What a worker holds while it lives: its home's lock, and on Postgres the database's."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from codelutra.errors import CodeLutraError
+from codelutra.sandbox import must_run_unfenced
+from storage import db
+from storage.at_work import DatabaseLock
+from storage.lock import Worker, WorkerLock, find_worker
+
+log = logging.getLogger("codelutra.worker")
+
+
+class WorkerLocks:
+    """Raises CodeLutraError where another worker lives on this home."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        with db.explained(home, db.database_url(home)):
+            self._of_home = WorkerLock(home, is_unfenced=must_run_unfenced())
+        if not self._of_home.acquire():
+            worker = find_worker(home)
+            pid = worker.pid if worker else "?"
+            raise CodeLutraError(f"worker already running (pid {pid}) on {home}")
+
+    def wait_for_database(self, is_over: Callable[[], bool]) -> bool:
+        """Behind another machine's worker, however long that lives; False when that `is_over`."""
+        url = db.current().url
+        with db.explained(self._home, url):
+            self._of_database = DatabaseLock(url, self._home, is_unfenced=must_run_unfenced())
+            return self._of_database.acquire(is_over, _tell)
+
+    def is_held(self) -> bool:
+        return self._of_database.is_held()
+
+    def show(self, workflow_id: str, *, is_executing: bool) -> None:
+        self._of_home.show(workflow_id, is_executing=is_executing)
+        self._of_database.show(workflow_id, is_executing=is_executing)
+
+
+def _tell(worker: Worker) -> None:
+    log.info("waiting: worker %d on %s works on this database", worker.pid, worker.host)
