@@ -1,9 +1,10 @@
-"""A PostgreSQL server of our own, to be killed: its programs must be installed, nothing runs yet."""
+"""A PostgreSQL server of our own, to be killed. Its programs must be installed."""
 
 import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,22 +27,18 @@ def programs() -> Path | None:
 
 
 class PrivatePostgres:
-    """On loopback, with its data in `folder`; it never runs as root."""
+    """On loopback, with its data in a folder of its own; it never runs as root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         found = programs()
         assert found, f"no initdb on the PATH or below {INSTALLED}"
-        self._programs, self._data = found, folder / "postgres"
-        self._data.mkdir()
+        self._programs, self._data = found, Path(tempfile.mkdtemp(prefix="postgres-"))
         with socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._as: list[str] = []
         if os.getuid() == 0:
             shutil.chown(self._data, "postgres")
-            for above in self._data.parents:  # it must be able to reach its data
-                with contextlib.suppress(PermissionError):
-                    above.chmod(above.stat().st_mode | 0o111)
             self._as = ["runuser", "-u", "postgres", "--"]
         self._run("initdb", "-U", "codelutra", "-A", "trust", "--no-sync")
 
@@ -58,14 +55,15 @@ class PrivatePostgres:
                     raise
                 time.sleep(0.5)
 
-    def kill(self) -> None:
-        """`kill -9` to the server; those of its processes that serve somebody end with it."""
-        pid = int((self._data / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, 9)
+    @property
+    def pid(self) -> int:
+        """Of its first process: when that is killed, those that serve somebody end with it."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def stop(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(self._data, ignore_errors=True)
 
     def new_database(self) -> str:
         """The URL of an empty one."""
@@ -84,12 +82,10 @@ class PrivatePostgres:
 
 
 @contextmanager
-def private_postgres(folder: Path) -> Iterator[PrivatePostgres]:
-    server = PrivatePostgres(folder)
-    server.start()
+def private_postgres() -> Iterator[PrivatePostgres]:
+    server = PrivatePostgres()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
-
-

@@ -40,7 +40,7 @@ from codelutra.starting_again import start_again
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
 from codelutra.worker_children import is_alive, kill_groups_of_children, process
-from codelutra.worker_locks import WorkerLocks
+from codelutra.worker_locks import WorkerLocks, check_home
 from codelutra.worker_log import log_to
 from storage import db, jobs
 from storage.gauges import set_reading
@@ -165,6 +165,7 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
     """
     try:
         log_line(run_id, f"{workflow_id}: worker {os.getpid()} at work")
+        check_home(run_id)
         run(RunRows(run_id, workflow_id), _run_phase)
         log_line(run_id, "completed")
     except STOPPED:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codelutra.errors import CodeLutraError
 from codelutra.sandbox import must_run_unfenced
-from storage import db
+from storage import db, queries
 from storage.at_work import DatabaseLock
 from storage.lock import Worker, WorkerLock, find_worker
 
@@ -42,3 +42,15 @@ class WorkerLocks:
 
 def _tell(worker: Worker) -> None:
     log.info("waiting: worker %d on %s works on this database", worker.pid, worker.host)
+
+
+def check_home(run_id: int) -> None:
+    """CodeLutraError where what the run has made lies in a home that this machine does not see."""
+    place = db.current().home
+    with db.open_session() as session:
+        for path in queries.adapter_paths(session, run_id=run_id):
+            if not Path(path).exists() and place not in Path(path).parents:
+                raise CodeLutraError(
+                    f"run {run_id} was begun under another CODELUTRA_HOME, {path} is not here "
+                    f"({place}): let the machines share that home, then resume"
+                )
