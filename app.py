@@ -34,6 +34,7 @@ from storage.lock import find_worker
 MAX_UPLOAD = "200mb"  # a file
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
+WEB_NICE = 10
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper.start()
     blocks = shell.build(access)
     launch(blocks, options.host, options.port)
+    _give_way(blocks)
     if address():
         signal.signal(signal.SIGTERM, _end)
     try:
@@ -122,6 +124,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         blocks.close(verbose=False)
         print(_farewell(folder))
     return 0
+
+
+def _give_way(blocks: GuardedBlocks) -> None:
+    """A run comes before those who look on. Of the server's thread and those that it starts
+    alone: a worker that we start again must not inherit it."""
+    thread = blocks.server.thread.native_id
+    if sys.platform == "linux" and thread:
+        os.setpriority(os.PRIO_PROCESS, thread, WEB_NICE)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 import psutil
 from sqlalchemy.exc import DBAPIError
@@ -48,7 +49,7 @@ class KillLab:
         self.home, self._postgres = home, postgres
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+            self.port = probe.getsockname()[1]
         os.environ.pop("DATABASE_URL", None)
         if postgres:
             os.environ["DATABASE_URL"] = postgres.new_database()
@@ -60,11 +61,15 @@ class KillLab:
         output = self.home.with_name(f"{self.home.name}-app.log")
         with open(output, "ab") as log:
             self._web = subprocess.Popen(
-                [sys.executable, "app.py", "--port", str(self._port)],
+                [sys.executable, "app.py", "--port", str(self.port)],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
             )
+
+    @property
+    def web_pid(self) -> int:
+        return self._web.pid
 
     def close(self) -> None:
         self._web.terminate()
@@ -122,6 +127,18 @@ def _kind(process: psutil.Process) -> str:
         if any(SANDBOX in part for part in process.cmdline()):
             return "sandbox"
     return ""
+
+
+def wait_until_up(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
 
 
 def insist(ask: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from gradio.components import Component
 from codelutra.config import STARTER
 from codelutra.snapshot_state import SnapshotState, read_state
 from codelutra.snapshot_state import address as snapshot_address
-from pages import compare, pairs, refine, tasks, trends
+from pages import compare, pairs, refine, run_news, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
@@ -147,7 +147,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
                 run_id = None
                 params.pop("run")
             at = params.get("iteration", "") if tab == "refine" and run_id else ""
-            run = refine.show(refine.Look(run_id, int(at) if at.isdecimal() else None))
+            run = run_news.show(run_news.Look(run_id, int(at) if at.isdecimal() else None))
             shown = [gr.skip()] * len(trend_view.outputs)
             if tab == "trends":
                 shown = trends.open_at(run_id, params)
@@ -171,7 +171,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
         def open_refine(run_id: int | None) -> list[Any]:
             if not run_id:
                 return [gr.skip()] * (len(timers) + len(run_view.outputs))
-            return [*_active("refine"), *refine.show(refine.Look(run_id))]
+            return [*_active("refine"), *run_news.show(run_news.Look(run_id))]
 
         def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:
