@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from storage.jobs import RunStatus
 # Kills in one run: a phase whose child dies three times is given up, so of these fewer.
 KILLS = {"web": 4, "worker": 4, "sandbox": 4, "postgres": 4, "sampling": 2, "training": 2}
 LONGEST_S = 600.0  # of one run
+CHANCE = random.Random(0)
 LOOK_S = 0.2  # the looking must cost the run little
 OVER = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 # Several chunks of each drawing, two iterations of which the second trains on from the first.
@@ -109,7 +111,8 @@ def matrix(
     try:
         alone = watch(lab, submit(SMALL))
         undisturbed = rows_of(alone.run_id)
-        print(f"{database}: undisturbed {alone.end} in {alone.seconds:.0f} s:", _sizes(undisturbed))
+        told_of = f"{alone.end} in {alone.seconds:.0f} s: {_sizes(undisturbed)}"
+        print(f"{database}: undisturbed {told_of}", flush=True)
         for victim in victims or list(KILLS):
             if victim == DISK or (victim == "postgres" and not server):
                 continue
@@ -133,8 +136,8 @@ def disturb(
     while kills < wanted:
         many = min(KILLS[victim], wanted - kills)
         # A moment in the life of a victim, counted from when it is first seen.
-        delays = [rng.uniform(0, lifetime / many) for _ in range(many)]
-        story = watch(lab, insist(lambda: submit(SMALL)), victim, delays, rng)
+        plan = [(victim, rng.uniform(0, lifetime / many)) for _ in range(many)]
+        story = watch(lab, insist(lambda: submit(SMALL)), plan, rng)
         rows = rows_of(story.run_id)
         kills, runs = kills + story.kills, runs + 1
         found["lost_rows"] += missing(undisturbed, rows)
@@ -149,25 +152,22 @@ def disturb(
 
 
 def watch(
-    lab: KillLab,
-    run_id: int,
-    victim: str = "",
-    delays: list[float] | None = None,
-    rng: random.Random | None = None,
+    lab: KillLab, run_id: int, plan: Sequence[tuple[str, float]] = (), rng: random.Random = CHANCE
 ) -> Story:
-    """Until the run's end: kill on time, and decide on the pairs where the run waits for that."""
-    story, left = Story(run_id), list(delays or ())
+    """Until the run's end: kill as planned, each so many seconds after such a one was first seen,
+    and decide on the pairs where the run waits for that."""
+    story, left = Story(run_id), list(plan)
     started = looked = time.monotonic()
     since: float | None = None
     while time.monotonic() - started < LONGEST_S:
         time.sleep(LOOK_S)
         now = time.monotonic()
-        if left and rng and lab.found(victim):
+        if left and lab.found(left[0][0]):
             since = now if since is None else since
-            if now - since >= left[0] and lab.kill(victim, rng):
+            if now - since >= left[0][1] and lab.kill(left[0][0], rng):
                 story.kills, since = story.kills + 1, None
                 left.pop(0)
-        elif not victim:
+        elif not plan:
             story.seen_s.update(dict.fromkeys(lab.kinds(), now - looked))
         looked = now
         status = insist(lambda: jobs.status(run_id))
