@@ -156,9 +156,9 @@ def serve(home: str, url: str, size: Size, pipe: Connection) -> None:
 
 def open_trends() -> None:
     """What the server does for ?tab=trends: both run views, and what stands around the tabs."""
-    from pages import refine, shell, trends
+    from pages import run_news, shell, trends
 
-    refine.show(None)
+    run_news.show(run_news.Look())
     trends.open_at(None, {})
     shell.around()
 

@@ -17,7 +17,13 @@ class AdapterError(CodeLutraError):
     """An adapter on disk is missing, damaged or not the one that was recorded."""
 
 
-class GenerationError(CodeLutraError):
+class PhaseError(CodeLutraError):
+    """A phase failed. `was_killed`: its process ended without a word, see starting_again.py."""
+
+    was_killed = False
+
+
+class GenerationError(PhaseError):
     """The sampling phase failed."""
 
 
@@ -25,7 +31,7 @@ class SandboxError(CodeLutraError):
     """The sandbox itself failed; never used for a bad program."""
 
 
-class TrainingError(CodeLutraError):
+class TrainingError(PhaseError):
     """The training phase failed."""
 
 

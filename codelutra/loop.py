@@ -15,14 +15,15 @@ from codelutra.grading import Grader
 from codelutra.ledger import Ledger
 from codelutra.records import Trust
 from codelutra.sandbox import Sandbox
+from codelutra.starting_again import start_again
 from codelutra.tasks.task import Task
 
 Step = Callable[..., Any]
 
 
-def call(name: str, phase: Callable[..., Any], *args: Any) -> Any:
+def call(name: str, phase: Callable[..., Any], ledger: Ledger, *args: Any) -> Any:
     """The simplest `step`: run the phase now."""
-    return phase(*args)
+    return start_again(phase, ledger, *args)
 
 
 def refine(ledger: Ledger, tasks: Sequence[Task], step: Step = call) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from codelutra import child_environment, phase_child
 from codelutra.backends import why_no_runs
-from codelutra.errors import CodeLutraError, StopRequested
+from codelutra.errors import PhaseError, StopRequested
 
 POLL_S = 0.3
 Message = dict[str, Any]
@@ -30,7 +30,7 @@ _forks.set_forkserver_preload(["codelutra.phase_imports"])
 class PhaseChild:
     """A child that does one job after the other and keeps what it has loaded in between."""
 
-    def __init__(self, name: str, *, log: Path, error: type[CodeLutraError]) -> None:
+    def __init__(self, name: str, *, log: Path, error: type[PhaseError]) -> None:
         """`name` is a phase that `phase_child` knows; `error` is raised when it fails."""
         if reason := why_no_runs():
             raise error(f"no model can be loaded here: {reason}")
@@ -45,7 +45,7 @@ class PhaseChild:
             self._process.start()
         except (ConnectionError, EOFError):
             self.close()
-            raise error(f"the {name} phase did not start: see {log}") from None
+            raise self._killed(f"the {name} phase did not start: see {log}") from None
         finally:
             theirs.close()
 
@@ -60,22 +60,28 @@ class PhaseChild:
         try:
             self._channel.send_bytes(json.dumps({"job": job, "log": str(log)}).encode())
         except ConnectionError:
-            raise self.error(self._death(log)) from None
+            raise self._death(log) from None
         for message in _messages(self._channel, should_stop):
             if "error" in message:
                 raise self.error(message["error"])
             if "done" in message:
                 return
             yield message
-        raise self.error(self._death(log))
+        raise self._death(log)
 
     def close(self) -> None:
         self._channel.close()
         _kill_group(self._process)
 
-    def _death(self, log: Path) -> str:
+    def _death(self, log: Path) -> PhaseError:
         self._process.join()
-        return f"the {self.name} phase died (exit code {self._process.exitcode}): see {log}"
+        code = self._process.exitcode
+        return self._killed(f"the {self.name} phase died (exit code {code}): see {log}")
+
+    def _killed(self, message: str) -> PhaseError:
+        error = self.error(message)
+        error.was_killed = True
+        return error
 
 
 def run_phase(
@@ -84,7 +90,7 @@ def run_phase(
     *,
     log: Path,
     should_stop: Callable[[], bool],
-    error: type[CodeLutraError],
+    error: type[PhaseError],
 ) -> Iterator[Message]:
     """Yield the messages of a child that does this one job."""
     child = PhaseChild(name, log=log, error=error)

@@ -14,13 +14,14 @@ from codelutra.errors import CodeLutraError
 
 Send = Callable[[dict[str, Any]], None]
 Phase = Callable[[dict[str, Any], Send], None]
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
 def main(name: str, channel: Connection, log: str, environment: dict[str, str]) -> None:
     """Do the jobs that come in, each answered with messages: JSON objects, the last one `done`."""
     os.setsid()  # killed as a group
     die_with_parent()
+    _show_name(name)
     _print_to(log)
     os.environ.update(environment)  # the server's are as old as the first phase
 
@@ -56,6 +57,12 @@ def die_with_parent(how: signal.Signals = signal.SIGKILL) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
     if os.getppid() != parent:
         sys.exit(1)  # it died before the call above
+
+
+def _show_name(name: str) -> None:
+    """In `ps -o comm` and `top`, where all forks of one server look alike."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, f"cl-{name}".encode())
 
 
 def _one_line(error: Exception) -> str:

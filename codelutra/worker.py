@@ -26,7 +26,6 @@ from codelutra.backends import why_no_runs
 from codelutra.batch_rows import run_stored_batch
 from codelutra.check_rows import run_check
 from codelutra.compare_rows import run_comparison
-from codelutra.config import may_run_unfenced
 from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.engine_room import EngineRoom
 from codelutra.errors import CodeLutraError, StopRequested
@@ -34,18 +33,20 @@ from codelutra.gauges import Gauges
 from codelutra.import_rows import run_import
 from codelutra.ledger import Ledger
 from codelutra.loop import Step, refine
+from codelutra.lost_database import begin_again, is_lost, stand_still, stand_still_if_lost
 from codelutra.run_log import log_line
 from codelutra.run_rows import RunRows
-from codelutra.sandbox import fences_hold
 from codelutra.snapshot_state import address
 from codelutra.snapshots import Snapshots, restore_if_empty
+from codelutra.starting_again import start_again
 from codelutra.tasks import load_tasks, select_tasks
 from codelutra.trial_rows import run_trial
 from codelutra.worker_children import is_alive, kill_groups_of_children, process
+from codelutra.worker_locks import WorkerLocks, check_home
 from codelutra.worker_log import log_to
 from storage import db, jobs
 from storage.gauges import set_reading
-from storage.lock import DatabaseLock, WorkerLock, find_worker
+from storage.lock import find_worker
 
 POLL_S = 1.0
 DATABASE_RETRY_S = 2.0
@@ -78,48 +79,34 @@ def main(home: Path, parent_pid: int | None = None, run: Refine = refine_configu
     under way has a thread of its own, and is continued by the next worker.
     """
     home = home.expanduser().absolute()
+    parent = process(parent_pid) if parent_pid else None
+
+    def is_over() -> bool:
+        return _leaving.is_set() or (parent_pid is not None and not is_alive(parent))
+
     try:
-        with db.explained(home, db.database_url(home)):
-            is_open = not fences_hold()
-            lock = WorkerLock(
-                home,
-                is_unfenced=is_open and may_run_unfenced(),
-                is_barred=is_open and not may_run_unfenced(),
-            )
-        if not lock.acquire():
-            worker = find_worker(home)
-            pid = worker.pid if worker else "?"
-            print(f"worker already running (pid {pid}) on {home}", file=sys.stderr)
-            return 2
+        locks = WorkerLocks(home)
         least_mb = min_free_mb()
         log_to(home / "worker.log")
         restore_if_empty(home)
         jobs.prepare(home)
-        with db.explained(home, db.current().url):
-            database_lock = DatabaseLock(db.current().url)
-            is_alone = database_lock.acquire()
-        if not is_alone:
-            print(
-                "another worker, of another CODELUTRA_HOME, works on this database: stop it, "
-                "or give this one a database of its own (DATABASE_URL)",
-                file=sys.stderr,
-            )
-            return 2
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
+        if not locks.wait_for_database(is_over):
+            return 0
     except (db.StorageError, CodeLutraError) as error:
         print(error, file=sys.stderr)
         return 2
     os.environ["CODELUTRA_HOME"] = str(home)  # task sets and phase children look there
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
     if url := address():
         global _snapshots
         _snapshots = Snapshots(home, url)
-    _launch(lock, run)
-    _wait(parent_pid, home, least_mb)
+    _launch(locks, run)
+    _wait(parent_pid, home, least_mb, locks)
     _exit()
 
 
-def _launch(lock: WorkerLock, run: Refine) -> None:
+def _launch(locks: WorkerLocks, run: Refine) -> None:
     config: DBOSConfig = {
         "name": jobs.APPLICATION,
         "system_database_url": db.current().url,
@@ -135,14 +122,14 @@ def _launch(lock: WorkerLock, run: Refine) -> None:
     def refine_run(run_id: int) -> None:
         workflow_id = DBOS.workflow_id
         assert workflow_id
-        lock.show(workflow_id, is_executing=True)
+        locks.show(workflow_id, is_executing=True)
         room.evict(run_id)
         _under_way.add(run_id)
         try:
             _refine_run(run_id, workflow_id, run)
         finally:
             _under_way.discard(run_id)
-            lock.show(workflow_id, is_executing=False)
+            locks.show(workflow_id, is_executing=False)
             room.give_back(run_id)
 
     @DBOS.workflow(name=jobs.CHECK_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
@@ -182,12 +169,14 @@ def _refine_run(run_id: int, workflow_id: str, run: Refine) -> None:
     """
     try:
         log_line(run_id, f"{workflow_id}: worker {os.getpid()} at work")
-        run(RunRows(run_id, workflow_id), _run_step)
+        check_home(run_id)
+        run(RunRows(run_id, workflow_id), _run_phase)
         log_line(run_id, "completed")
     except STOPPED:
         log_line(run_id, "stopped; what is finished is kept")
         raise
     except Exception as error:
+        stand_still_if_lost(error)
         reason = _reason(error)
         _record_failure(run_id, reason, traceback.format_exc())
         raise RuntimeError(reason) from None  # of a type that the web process can unpickle
@@ -200,25 +189,37 @@ def _guarded(name: str, function: Callable[[int], None], number: int) -> None:
     except STOPPED:
         raise
     except Exception as error:
+        stand_still_if_lost(error)
         log.error("%s %d failed:\n%s", name, number, traceback.format_exc())
         raise RuntimeError(_reason(error)) from None  # see _refine_run
 
 
 def _run_step(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    result = DBOS.run_step({"name": name}, _call_unless_leaving, function, *args)
+    result = DBOS.run_step({"name": name}, _call_unless_ending, function, *args)
     if _snapshots:
         _snapshots.due()
     return result
 
 
-def _call_unless_leaving(function: Callable[..., Any], *args: Any) -> Any:
+def _run_phase(name: str, phase: Callable[..., Any], ledger: Ledger, *args: Any) -> Any:
+    return _run_step(name, partial(start_again, is_leaving=_is_ending), phase, ledger, *args)
+
+
+def _call_unless_ending(function: Callable[..., Any], *args: Any) -> Any:
     """A step that fails because this worker is ending must not be recorded as failed."""
+    if _is_ending():
+        stand_still()
     try:
         return function(*args)
-    except Exception:
-        while _leaving.is_set():
-            time.sleep(1)  # until the process is gone
+    except Exception as error:
+        stand_still_if_lost(error)
+        if _is_ending():
+            stand_still()
         raise
+
+
+def _is_ending() -> bool:
+    return _leaving.is_set() or is_lost()
 
 
 def _reason(error: Exception) -> str:
@@ -242,10 +243,13 @@ def _record_failure(run_id: int, reason: str, trace: str) -> None:
             time.sleep(DATABASE_RETRY_S)
 
 
-def _wait(parent_pid: int | None, home: Path, least_mb: int) -> None:
+def _wait(parent_pid: int | None, home: Path, least_mb: int, locks: WorkerLocks) -> None:
     parent = process(parent_pid) if parent_pid else None
     gauges = Gauges()
     while not _leaving.wait(POLL_S):
+        if is_lost() or not locks.is_held():
+            begin_again(_leaving.is_set)
+            return
         _show(gauges)
         if _under_way and (reason := shortage(home, least_mb)):
             _pause_all(reason)

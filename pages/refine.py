@@ -11,17 +11,15 @@ from gradio.events import api
 from codelutra.errors import CodeLutraError
 from pages import form, place, refine_api, start_form
 from pages.format import READING, text
-from pages.programs import programs
 from pages.roles import Role, require
-from pages.run_list import config_of_run, queue_list, settings_of
-from pages.run_panel import log_tail, panel
-from pages.run_view import RunView, first_shown, list_rows, load_view, run_version
+from pages.run_list import config_of_run
+from pages.run_news import END_HERE, NUM_OUTPUTS, Look, RunNews, show
+from pages.run_view import load_view
 from pages.start_form import QUIET, StartForm
-from storage import db, jobs, queries, steering
+from storage import db, jobs, steering
 from storage.db import StorageError
 
 TICK_S = 1.5
-NUM_OUTPUTS = 17  # those of `show`
 CLICKS = (
     "element.addEventListener('click', (event) => {"
     "  const button = event.target.closest('button[data-at], button[data-run]');"
@@ -30,63 +28,6 @@ CLICKS = (
 )
 SPEAKING = {**QUIET, "queue": True, "concurrency_limit": None}
 REMEMBER = "() => window.codelutra.rememberIteration()"
-END_HERE, GO_ON = "Stop after this iteration", "Go on to the end"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a visitor looks at: a run, an iteration of it, and which runs are offered."""
-
-    run_id: int | None = None
-    iteration: int | None = None
-    words: str = ""
-
-
-def show(
-    look: Look, seen: Any = None, *, keeps_notes: bool = False, is_tick: bool = False
-) -> list[Any]:
-    """The run view's outputs; skips when the visitor has `seen` this version already.
-
-    `keeps_notes`: what a person may be writing of the run is left alone. `is_tick`: an answer that
-    may come late, and must not turn the picker back to the run that was shown before.
-    """
-    with db.open_session() as session:
-        found = list_rows(session, words=look.words.split())
-        rows = found
-        if look.run_id and look.run_id not in [row.id for row in found]:
-            rows = found + list_rows(session, limit=0, wanted=look.run_id)
-        shown = look.run_id or first_shown(rows)
-        version = (shown, look, run_version(session, run_id=shown, rows=rows))
-        if version == seen:
-            return [gr.skip()] * NUM_OUTPUTS
-        view = None
-        if shown:
-            view = load_view(session, run_id=shown, rows=rows, looked_at=look.iteration)
-        order = steering.waiting()
-        waiting = list_rows(session) if order else []
-        num_runs = queries.count_runs(session)
-    picked: dict[str, Any] = {}
-    if not (is_tick and look.run_id):
-        picked["value"] = view.row.id if view else None
-    picker = gr.Dropdown(
-        choices=[(row.label, row.id) for row in rows],
-        **picked,
-        visible=bool(rows),
-        info=f"{len(found):,} of {num_runs:,} runs are listed" if len(found) < num_runs else None,
-    )
-    return [
-        picker,
-        panel(view),
-        gr.Column(visible=view is not None),
-        queue_list(waiting, order),
-        programs(view.latest if view else []),
-        log_tail(view),
-        *_buttons(view),
-        *([gr.skip()] * 3 if keeps_notes or (seen and seen[0] == shown) else _notes(view)),
-        gr.Textbox(visible=num_runs > 1),
-        replace(look, run_id=shown),
-        version,
-    ]
 
 
 def start(given: dict[Component, Any], made: StartForm, *, smoke: bool) -> list[Any]:
@@ -237,21 +178,29 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         iteration = look.iteration if run_id == look.run_id else None
         return Look(run_id, iteration, words or "")
 
+    news = RunNews()
+
+    def done(look: Look, action: Callable[[int], object]) -> list[Any]:
+        try:
+            return act(look, action)
+        finally:
+            news.forget()
+
     def tick(run_id: int | None, look: Look, words: str | None, seen: Any) -> list[Any]:
-        return show(look_of(run_id, look, words), seen, is_tick=True)
+        return news.show(look_of(run_id, look, words), seen)
 
     def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
         now, clicked = look_of(run_id, look, words), event._data
         if "run" in clicked:
             require(Role.OWNER)
             moved, by = int(clicked["run"]), int(clicked["by"])
-            return act(now, lambda _: steering.move(moved, by=by))
+            return done(now, lambda _: steering.move(moved, by=by))
         at = int(clicked["at"])
         return show(replace(now, iteration=None if at == now.iteration else at), keeps_notes=True)
 
     def save(run_id: int | None, look: Look, words: str | None, tags: str, note: str) -> list[Any]:
         now = look_of(run_id, look, words)
-        return act(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
+        return done(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
 
     timer.tick(tick, [*of_look, column.version], column.outputs, **QUIET)
     chosen = column.picker.input(
@@ -273,24 +222,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
     ):
 
         def on_act(run_id: int | None, look: Look, words: str | None, action: Any = action) -> Any:
-            return act(look_of(run_id, look, words), action)
+            return done(look_of(run_id, look, words), action)
 
         button.click(on_act, of_look, column.outputs, **SPEAKING)
     column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **SPEAKING)
-
-
-def _buttons(view: RunView | None) -> list[gr.Button]:
-    return [
-        gr.Button(interactive=bool(view and view.can_pause)),
-        gr.Button(interactive=bool(view and view.can_resume and place.can_run())),
-        gr.Button(
-            GO_ON if view and view.is_cut and view.can_end_here else END_HERE,
-            interactive=bool(view and view.can_end_here),
-        ),
-        gr.Button(interactive=bool(view and view.can_cancel)),
-        gr.Button(interactive=view is not None),
-    ]
-
-
-def _notes(view: RunView | None) -> list[Any]:
-    return [settings_of(view), view.row.tags if view else "", view.note if view else ""]

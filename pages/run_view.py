@@ -10,9 +10,9 @@ from sqlmodel import Session
 from codelutra.evaluation import paired_gain
 from pages.estimate import TimeLeft, time_left
 from storage import db, gauges, health, jobs, queries, steering
+from storage.at_work import worker_at_work
 from storage.health import RaisedAlert
 from storage.jobs import RunStatus
-from storage.lock import find_worker
 from storage.models import Progress, Run, Sample
 from storage.trend import TrendPoint, run_trend
 
@@ -168,7 +168,7 @@ def load_view(
     if run is None:
         return None
     row = next((row for row in rows if row.id == run_id), None) or _row(run, jobs.status(run_id))
-    worker = find_worker(db.current().home)
+    worker = worker_at_work()
     trend = run_trend(session, run_id=run_id)
     return RunView(
         row=row,
@@ -217,7 +217,7 @@ def newest_gain(session: Session, *, run_id: int, trend: Sequence[TrendPoint]) -
 
 def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow]) -> tuple[Any, ...]:
     """Changes exactly when the page has something new to say; cheap enough to ask every tick."""
-    worker = find_worker(db.current().home)
+    worker = worker_at_work()
     listed = tuple(row.label for row in rows)
     if run_id is None:
         return (listed, worker is None)

@@ -1,6 +1,7 @@
 """Around the tabs: theme, header, footer with the worker's state, and the address bar."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import gradio as gr
@@ -9,14 +10,15 @@ from gradio.components import Component
 from codelutra.config import STARTER
 from codelutra.snapshot_state import SnapshotState, read_state
 from codelutra.snapshot_state import address as snapshot_address
-from pages import compare, pairs, refine, tasks, trends
+from pages import compare, pairs, refine, run_news, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
 from pages.roles import DESK, Access, GuardedBlocks, Role, caller
 from pages.run_view import run_exists
 from storage import db
-from storage.lock import Worker, find_worker
+from storage.at_work import worker_at_work
+from storage.lock import Worker
 
 FOLDER = Path(__file__).parent
 CSS_FILES = [FOLDER / f"{name}.css" for name in ("style", "pairs", "review", "compare")]
@@ -65,7 +67,7 @@ def head_script() -> str:
 
 def around() -> tuple[str, str]:
     """What stands above and below every tab: a warning, if there is one, and the footer."""
-    worker = find_worker(db.current().home)
+    worker = worker_at_work()
     snapshot = read_state(db.current().home) if snapshot_address() else SnapshotState()
     return banner(worker, snapshot), footer(worker, snapshot)
 
@@ -84,7 +86,8 @@ def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
         state = "worker not running: runs continue when it starts"
     else:
         doing = "busy" if worker.is_executing else "idle"
-        state = f"worker running, pid {worker.pid}, {doing}"
+        place = "" if worker.host in ("", gethostname()) else f" on {text(worker.host)}"
+        state = f"worker running{place}, pid {worker.pid}, {doing}"
     dot = "on" if worker else "off"
     kept = f'<span class="faint">snapshot of {text(snapshot.at)}</span>' if snapshot.at else ""
     return (
@@ -144,7 +147,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
                 run_id = None
                 params.pop("run")
             at = params.get("iteration", "") if tab == "refine" and run_id else ""
-            run = refine.show(refine.Look(run_id, int(at) if at.isdecimal() else None))
+            run = run_news.show(run_news.Look(run_id, int(at) if at.isdecimal() else None))
             shown = [gr.skip()] * len(trend_view.outputs)
             if tab == "trends":
                 shown = trends.open_at(run_id, params)
@@ -168,7 +171,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
         def open_refine(run_id: int | None) -> list[Any]:
             if not run_id:
                 return [gr.skip()] * (len(timers) + len(run_view.outputs))
-            return [*_active("refine"), *refine.show(refine.Look(run_id))]
+            return [*_active("refine"), *run_news.show(run_news.Look(run_id))]
 
         def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:

@@ -21,6 +21,7 @@ from pages.format import chip, interval, percent, points, signed_interval, text
 from pages.overlay import MAX_RUNS, RunLine, load_lines, version_of, with_passes
 from pages.promotion import promoted, promotion
 from pages.run_view import Gain, RunRow, first_shown, list_rows, newest_gain
+from pages.shared import Shared
 from pages.side_by_side import side_by_side
 from pages.training_section import NEWEST, Versions, render_section, show_section
 from pages.trend_table import tables
@@ -221,7 +222,13 @@ def render() -> TrendsTab:
     timer = gr.Timer(TICK_S, active=False)
     iteration, seen_section = section[0], section[-1]
     inputs = [picker, others, version, *changed[-2:], iteration, seen_section, group[-1]]
-    timer.tick(show, inputs, outputs, **quiet)
+    news: Shared[list[Any]] = Shared()
+
+    def tick(*given: Any) -> list[Any]:
+        """What visitors have seen is part of what they ask: alike for all but the newest."""
+        return news.of(repr(given), lambda: show(*given))
+
+    timer.tick(tick, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
         chosen.then(

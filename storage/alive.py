@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from storage import db
-from storage.lock import find_worker
+from storage.at_work import worker_at_work
 
 
 def health() -> tuple[bool, dict[str, Any]]:
@@ -19,7 +19,7 @@ def health() -> tuple[bool, dict[str, Any]]:
         is_open = True
     except (db.StorageError, DBAPIError, SQLAlchemyTimeout):
         is_open = False
-    worker = find_worker(database.home)
+    worker = worker_at_work()
     facts = {
         "database": database.engine.dialect.name if is_open else "unavailable",
         "worker": "none" if worker is None else "busy" if worker.is_executing else "idle",

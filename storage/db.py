@@ -19,11 +19,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
 BUSY_TIMEOUT_S = 30
 SQLITE_FILE = "codelutra.sqlite"  # in the home
+POSTGRES_DISK_FULL = "53100"
+GONE = ("08", "57P")  # classes of SQLSTATE: no connection; the server stops, or starts
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -109,7 +111,9 @@ def explain(error: Exception, home: Path, url: str) -> str | None:
     if isinstance(error, ArgumentError | NoSuchModuleError):
         return "DATABASE_URL is not a database URL; write postgresql://user:password@host/name"
     if is_disk_full(error):
-        return f"no space left on the disk of {home}: free some; what is finished is kept"
+        is_theirs = url.startswith("postgresql") and isinstance(error, DBAPIError)
+        place = "the database" if is_theirs else home
+        return f"no space left on the disk of {place}: free some; what is finished is kept"
     reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
     place = make_url(url).render_as_string(hide_password=True)
     if isinstance(error, OSError) or any(
@@ -131,8 +135,24 @@ def is_disk_full(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if isinstance(cause, DBAPIError) and "disk is full" in str(cause.orig):
+        if isinstance(cause, DBAPIError) and (
+            "disk is full" in str(cause.orig)
+            or getattr(cause.orig, "sqlstate", None) == POSTGRES_DISK_FULL
+        ):
             return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def is_lost(error: BaseException) -> bool:
+    """True when `error`, or what caused it, is a Postgres that went away; not one that refuses."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError) and cause.orig and hasattr(cause.orig, "sqlstate"):
+            state: str | None = cause.orig.sqlstate
+            is_silent = state is None and isinstance(cause, OperationalError)
+            if cause.connection_invalidated or is_silent or (state or "").startswith(GONE):
+                return True
         cause = cause.__cause__ or cause.__context__
     return False
 

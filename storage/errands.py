@@ -3,9 +3,9 @@
 from dbos import EnqueueOptions
 from sqlmodel import Session
 
-from storage import db, jobs
+from storage import jobs
+from storage.at_work import worker_at_work
 from storage.jobs import RunStatus, derive_check_status
-from storage.lock import find_worker
 
 
 def enqueue(session: Session, *, workflow: str, queue: str, workflow_id: str, row_id: int) -> None:
@@ -21,7 +21,7 @@ def enqueue(session: Session, *, workflow: str, queue: str, workflow_id: str, ro
 
 
 def status(workflow_id: str) -> RunStatus:
-    worker = find_worker(db.current().home)  # first: what it does can then only have ended
+    worker = worker_at_work()  # first: what it does can then only have ended
     found = jobs.client().list_workflows(
         workflow_ids=[workflow_id], load_input=False, load_output=False
     )

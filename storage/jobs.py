@@ -16,8 +16,9 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 from sqlmodel import Session
 
 from storage import attempts, db, queries
+from storage.at_work import worker_at_work
 from storage.db import StorageError
-from storage.lock import Worker, find_worker
+from storage.lock import Worker
 from storage.models import Iteration, Run
 
 QUEUE = "runs"
@@ -258,7 +259,7 @@ def _status(session: Session, run: Run) -> RunStatus:
 def _statuses(session: Session, runs: Sequence[Run]) -> dict[int, RunStatus]:
     if not runs:
         return {}
-    worker = find_worker(db.current().home)  # first: what it runs can then only have ended
+    worker = worker_at_work()  # first: what it runs can then only have ended
     found = client().list_workflows(
         workflow_ids=[run.workflow_id for run in runs], load_input=False, load_output=False
     )

@@ -1,22 +1,19 @@
-"""One worker a home and a database.
+"""One worker a home: the lock file in it says whether it lives and which workflow it runs.
 
-The lock file in the home says whether it lives and which workflow it runs. Homes that share a
-Postgres are told apart by a lock there.
+See at_work.py for homes and machines that share a Postgres.
 """
 
+import contextlib
 import fcntl
 import json
 import os
+import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, func, select
-
-WIDTH = 200  # bytes; one write of a fixed width is never read half
+WIDTH = 300  # bytes; one write of a fixed width is never read half
 ACQUIRE_S = 1.0  # a reader holds the lock for microseconds while it looks
-DATABASE_ACQUIRE_S = 3.0  # the server takes a moment to notice that a worker was killed
-WORKER_KEY = 0x436F64654C757472  # "CodeLutr"
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,8 @@ class Worker:
     is_executing: bool = False
     is_unfenced: bool = False  # it runs programs without a sandbox
     is_barred: bool = False  # it runs none: no sandbox holds here
+    lab: str = ""  # of its home, where several may share the database
+    host: str = ""  # the machine, where it may be another one
 
 
 class WorkerLock:
@@ -56,27 +55,6 @@ class WorkerLock:
         os.pwrite(self._file, json.dumps(asdict(worker)).ljust(WIDTH).encode(), 0)
 
 
-class DatabaseLock:
-    """Held on Postgres for as long as our connection lives; on SQLite the home's lock is enough.
-
-    A server that is restarted forgets it: then two workers are kept apart by nobody.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-
-    def acquire(self) -> bool:
-        if self._engine.dialect.name != "postgresql":
-            return True
-        self._connection = self._engine.connect()
-        deadline = time.monotonic() + DATABASE_ACQUIRE_S
-        while not self._connection.scalar(select(func.pg_try_advisory_lock(WORKER_KEY))):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return True
-
-
 def find_worker(home: Path) -> Worker | None:
     """The worker that lives on `home`, or None."""
     try:
@@ -90,6 +68,14 @@ def find_worker(home: Path) -> Worker | None:
         return Worker(**json.loads(state)) if state else Worker(0)
     finally:
         os.close(file)
+
+
+def lab_id(home: Path) -> str:
+    """The same in a home that machines share, another one in every other home."""
+    file = home / "lab-id"
+    with contextlib.suppress(FileExistsError), file.open("x") as new:
+        new.write(secrets.token_hex(4))
+    return file.read_text()
 
 
 def worker_alive(home: Path) -> int | None:

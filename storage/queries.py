@@ -199,6 +199,11 @@ def pairs(
     return session.exec(query.order_by(col(PreferencePair.id)).limit(limit).offset(offset)).all()
 
 
+def adapter_paths(session: Session, *, run_id: int) -> Sequence[str]:
+    query = select(Adapter.path).join(Iteration, col(Iteration.id) == Adapter.iteration_id)
+    return session.exec(query.where(Iteration.run_id == run_id)).all()
+
+
 def adapter(session: Session, *, iteration_id: int) -> Adapter | None:
     return session.get(Adapter, iteration_id)
 

@@ -91,7 +91,8 @@ def train(ledger: Ledger, iteration: int) -> None:
         work(ledger)
         ledger.report(iteration, "train", number + 1, 5)
         ledger.add_training_metrics(iteration, number, {"loss": 1.0 / (number + 1)})
-    ledger.add_adapter(iteration, Adapter("path", f"sha-{iteration}", "base", "main", "previous"))
+    path = str(ledger.folder / f"adapter-{iteration}")
+    ledger.add_adapter(iteration, Adapter(path, f"sha-{iteration}", "base", "main", "previous"))
 
 
 def evaluate(ledger: Ledger, iteration: int) -> None:

@@ -13,6 +13,7 @@ DATABASE_PARTS = {  # of the engine
     *("compare_rows.py", "engine_room.py", "batch_rows.py"),
     *("pair_rows.py", "import_rows.py", "row_records.py", "errand_watch.py"),
     *("backup.py", "snapshots.py", "moving.py", "cleaning.py", "worker_log.py"),
+    *("worker_locks.py", "lost_database.py"),
 }
 PAGES_MAY_IMPORT = {
     "codelutra",

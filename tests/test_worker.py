@@ -211,7 +211,7 @@ def test_a_worker_of_another_home_on_the_same_database_is_refused(lab: Lab) -> N
     second = elsewhere.start_worker()
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 2
-    assert output.startswith("another worker, of another CODELUTRA_HOME, works on this database")
+    assert "of another CODELUTRA_HOME, works on this database" in output
 
 
 def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
@@ -225,10 +225,10 @@ def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_lose_and_double_nothing(lab: Lab) -> None:
+def test_five_kills_at_random_moments_lose_and_double_nothing(lab: Lab) -> None:
     chance = random.Random(11)
     run_id = lab.submit(max_train=30, iterations=3, sampling={"num_samples": 4})
-    for number in range(10):
+    for number in range(5):
         worker = lab.started_worker(batch_s=0.06)
         time.sleep(chance.uniform(0.0, 1.0 if number % 3 == 0 else 2.5))
         kill(worker)

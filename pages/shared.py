@@ -1,0 +1,44 @@
+"""One answer for everybody who asks the same within a second: 200 viewers read as one."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+MAX_AGE_S = 0.9  # of what is shown, counted from when it began to be read; less than any tick
+T = TypeVar("T")
+
+
+class _Answer(Generic[T]):
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked_at = float("-inf")
+        self.value: T | None = None
+
+
+class Shared(Generic[T]):
+    """Keeps answers by what was asked. Who comes while one is being read waits for that one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, _Answer[T]] = {}
+        self._not_before = float("-inf")
+
+    def of(self, key: Hashable, ask: Callable[[], T]) -> T:
+        with self._lock:
+            oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
+            for old in [k for k, a in self._answers.items() if a.value and a.asked_at < oldest]:
+                if old != key:
+                    del self._answers[old]
+            answer = self._answers.setdefault(key, _Answer())
+        with answer.lock:
+            oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
+            if answer.value is None or answer.asked_at < oldest:
+                asked_at = time.monotonic()
+                answer.value = ask()
+                answer.asked_at = asked_at
+            return answer.value
+
+    def forget(self) -> None:
+        """Somebody has changed something: no answer from before may follow on its own."""
+        self._not_before = time.monotonic()
