@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 from huggingface_hub import try_to_load_from_cache
 
+from codelutra import model_files
 from codelutra.child_environment import for_children, is_secret, without_secrets
 from codelutra.errors import ModelError, StopRequested
 from codelutra.model_files import fetch_model
 from tests.fake_hub import REPO, Hub, hub
 
 __all__ = ["hub"]
+
+
+@pytest.fixture(autouse=True)
+def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "_fetched", set())
 
 
 def cached() -> set[str]:
@@ -28,7 +34,7 @@ def test_only_what_loading_needs_is_fetched_and_once(hub: Hub) -> None:
     fetch_model(REPO)
     assert cached() == needed
     hub.asked.clear()
-    hub.status = 500
+    model_files._fetched.clear()  # as after a restart
     fetch_model(REPO)
     assert hub.asked == []
 
