@@ -84,6 +84,25 @@ def test_what_a_model_wrote_is_text_wherever_it_is_shown(store) -> None:
     assert "This answer is not true" in html
 
 
+def test_a_probe_says_of_each_two_columns_whether_they_are_one_model(store) -> None:
+    number = asked(states=[BASE, OTHER, f"{OTHER} again"])
+    proofs = [{"model": "starter", "num_tokens": 0, "seconds": 1.0}, {}, {}]
+    answer(number, *({"text": text} for text in ("a", "a", "b")), proofs=proofs)
+    logprobs = [[-1.0, -2.0], [-1.0, -2.001], [-1.0, -3.0]]
+    found = {"places": [0, 1, 2], "tokens": ["<i>", "b"], "logprobs": logprobs}
+    with db.open_session() as session:
+        comparisons.set_probe(session, comparison_id=number, probe=found)
+    html, _ = compare.load(number)
+    assert "To A and B every token of the answer is equally likely (0.001 nats" in html
+    for one in "AB":
+        assert f"{one} and C first differ at token 2, <code>b</code>" in html
+    assert '<span class="first" title="A -2.000, C -3.000">b</span>' in html
+    assert "<i>" not in html.replace("<i hidden", "")
+    assert "A and B differ" not in html  # the same text
+    assert "the answers of A and C differ" in html
+    assert "tokens/s" not in html  # the server counted none
+
+
 def test_blind_columns_have_no_name_before_the_vote_and_one_vote_only(store) -> None:
     number = asked(is_blind=True)
     answer(number, {"text": "a"}, {"text": "b"}, proofs=[{"model": "starter"}, {"model": "other"}])
