@@ -38,6 +38,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.pair_rows",
     "codelutra.pair_warnings",
     "codelutra.presets",
+    "codelutra.probe",
     "codelutra.records",
     "codelutra.report",
     "codelutra.report_text",
