@@ -44,6 +44,7 @@ PAGES_MAY_IMPORT = {
     "codelutra.report_text",
     "codelutra.reviews",
     "codelutra.run_rows",
+    "codelutra.serving.curl",
     "codelutra.smoke",
     "codelutra.snapshot_state",
     "codelutra.snapshots",
