@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codelutra.errors import CodeLutraError
-from pages import compare, compare_history, compare_html
+from pages import compare, compare_form, compare_history, compare_html
 from pages.compare_ask import Wish, again, ask, balanced
 from pages.compare_pairs import make_pair
 from pages.compare_states import find, first_two
@@ -183,6 +183,21 @@ def test_somebody_who_closed_the_page_is_not_waited_for(store) -> None:
         assert not comparisons.is_unwanted(session, comparison_id=number)
         comparisons.stop(session, comparison_id=number)
         assert comparisons.is_unwanted(session, comparison_id=number)
+
+
+def test_a_comparison_that_is_opened_can_be_asked_anew_from_the_form(store) -> None:
+    own = {"kind": "python", "database": "", "setup": "x = 1", "gold": "result = x"}
+    number = asked(prompt="say x", own=own)
+    with db.open_session() as session:
+        row = comparisons.get(session, comparison_id=number)
+        states, rest = compare_form.filled(session, row)[:4], compare_form.filled(session, row)[5:]
+        keys = [state["value"] for state in states]
+        assert keys == [BASE, f"remote:{OTHER}", "", ""]
+        tasks, task_id, prompt, *fields, of_set, its_own = rest
+        assert (tasks["value"], task_id, prompt, fields) == ("", "", "say x", [*own.values()])
+        assert (of_set.visible, its_own.visible) == (False, True)
+        ask(session, wish(states=keys[:2]))
+        assert len(compare_form.renewed(session)) == len(compare_form.filled(session, None))
 
 
 def test_without_a_run_there_is_the_base_and_a_word_of_what_the_tab_is_for(store) -> None:
