@@ -29,7 +29,7 @@ PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seab
 def tier_of(program: Program) -> str:
     """The lightest fork server that has what the program's text mentions."""
     text = program.setup + program.source
-    if program.draws and any(word in text for word in FIGURE_WORDS):
+    if any(word in text for word in FIGURE_WORDS):
         return "figures"
     if any(word in text for word in PANDAS_WORDS):
         return "pandas"

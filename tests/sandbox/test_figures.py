@@ -11,7 +11,7 @@ from PIL import Image
 from codelutra.config import SandboxConfig
 from codelutra.pictures import MAX_BYTES, png_of
 from codelutra.sandbox import ExecutionResult, Program
-from codelutra.sandbox.python_runner import Job, outcome_of
+from codelutra.sandbox.python_runner import Job, outcome_of, tier_of
 from codelutra.tasks.task import Task
 from codelutra.trying import try_answers
 
@@ -78,6 +78,13 @@ def test_a_picture_too_rich_for_the_page_is_left_out() -> None:
     noise = random.Random(0).randbytes(4 * 300 * 300)
     assert len(noise) > MAX_BYTES
     assert png_of(struct.pack("=II", 300, 300) + noise) is None
+
+
+def test_what_draws_runs_in_the_same_place_whether_or_not_it_is_looked_at() -> None:
+    """In a run it gets the verdict that it gets on Compare."""
+    for source in (DRAWN, "df.plot()", "import seaborn"):
+        assert tier_of(Program("python", source)) == "figures"
+        assert tier_of(Program("python", source, draws=True)) == "figures"
 
 
 def test_a_figure_in_the_stream_adds_nothing_to_a_value() -> None:
