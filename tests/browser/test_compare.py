@@ -188,8 +188,8 @@ def test_two_columns_stream_at_once_until_a_run_takes_the_machine_and_go_on_afte
     choose(page, "b", f"run:{run_id}/1")
     page.locator("#compare-mode").get_by_text("samples").click()
     page.locator("#compare-settings > button").click()
-    page.get_by_label("Samples, n").fill("20")
-    page.get_by_label("Longest answer, tokens").fill("300")
+    page.get_by_label("Samples, n").fill("30")
+    page.get_by_label("Longest answer, tokens").fill("400")
     for setting, value in (("Temperature", "2"), ("Top-p", "1")):  # hardly any answer ends early
         page.get_by_label(setting).fill(value)
     page.locator("#compare-ask").click()
