@@ -10,8 +10,8 @@ from sqlmodel import Session
 from codelutra.config import STARTER
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
-from pages import compare_states
-from pages.compare_ask import OWN, TEXT_ONLY, Wish, some_task, task_of
+from pages.compare.ask import OWN, TEXT_ONLY, Wish, some_task, task_of
+from pages.compare.states import choices, first_two
 from pages.format import text
 from pages.roles import Role, caller, require_for_set
 from storage import queries
@@ -65,7 +65,7 @@ class Form:
 def filled(session: Session, like: Comparison | None) -> list[Any]:
     """For `Form.filled`: as a comparison has it, else the newest iteration and its base on some
     held-out task."""
-    keys = compare_states.first_two(session)
+    keys = first_two(session)
     if like and not like.is_blind:
         keys = [column["key"] for column in like.columns]
     *states, run, tasks = renewed(session)[:6]
@@ -85,7 +85,7 @@ def filled(session: Session, like: Comparison | None) -> list[Any]:
 
 def renewed(session: Session) -> list[Any]:
     """For `Form.filled`: what there is to choose from now; what was chosen stays."""
-    states = [("none", ""), *compare_states.choices(session)]
+    states = [("none", ""), *choices(session)]
     runs = [(f"Run {run.id}: {run.name}", run.id or 0) for run in queries.list_runs(session)]
     sets = [("a prompt of my own", OWN), *((name, name) for name in list_task_sets())]
     return [

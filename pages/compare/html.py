@@ -7,8 +7,8 @@ from codelutra.evaluation import wilson_interval
 from codelutra.records import VerdictKind
 from codelutra.votes import BAD, TIE, find_pair
 from pages.code_html import plain
-from pages.compare_proof import LETTERS, Shown, probe, proof, same
-from pages.compare_results import result, results_differ
+from pages.compare.proof import LETTERS, Shown, probe, proof, same
+from pages.compare.results import result, results_differ
 from pages.format import count, interval, percent, text
 from pages.pair_diff import side_by_side
 from pages.pair_html import visible
