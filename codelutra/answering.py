@@ -13,7 +13,7 @@ from codelutra.config import OpenAIBackend, TransformersBackend, VllmBackend, de
 from codelutra.errors import CodeLutraError, GenerationError, StopRequested
 from codelutra.generation.backend import BACKENDS, GenerationRequest
 from codelutra.model_states import ModelState, Proof, problem_of
-from codelutra.models import resolve_model
+from codelutra.models import has_chat_template, resolve_model
 from codelutra.serving.client import Client, Piece
 from codelutra.serving.server import BASE, Server, Wanted
 
@@ -79,7 +79,9 @@ def name_of(state: ModelState) -> str:
 
 def prompt_of(state: ModelState, prompt: str) -> str:
     """What the model reads: a chat template is put around it here, as in a run."""
-    if state.chat_template == "never" or state.kind == "remote" or not _has_template(state.model):
+    if state.chat_template == "never" or state.kind == "remote":
+        return prompt
+    if not has_chat_template(state.model):
         return prompt
     from codelutra.chat import model_prompt
     from codelutra.generation.reading import load_tokenizer
@@ -167,15 +169,3 @@ def request_of(settings: Mapping[str, Any]) -> GenerationRequest:
 def model_of(proof: Proof) -> str:
     """Its name in the engine."""
     return proof.adapter or BASE
-
-
-def _has_template(model: str) -> bool:
-    from pathlib import Path
-
-    folder = Path(resolve_model(model))
-    if not folder.is_dir():
-        return True  # it is found out
-    settings = folder / "tokenizer_config.json"
-    return (folder / "chat_template.jinja").exists() or (
-        settings.exists() and '"chat_template"' in settings.read_text(encoding="utf-8")
-    )

@@ -1,5 +1,6 @@
 """What a model really reads: the task's prompt, or a user's message with it for a chat model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -10,8 +11,12 @@ def model_prompt(tokenizer: Any, prompt: str) -> str:
     """
     if not getattr(tokenizer, "chat_template", None):
         return prompt
-    message = [{"role": "user", "content": prompt}]
-    text = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    return chat_prompt(tokenizer, [{"role": "user", "content": prompt}])
+
+
+def chat_prompt(tokenizer: Any, messages: Sequence[dict[str, str]]) -> str:
+    """The same for a whole conversation, by a tokenizer that has a template."""
+    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
     first = tokenizer.bos_token
     if (
         first

@@ -13,8 +13,8 @@ from codelutra.cli_export import opened_run
 from codelutra.errors import CodeLutraError
 from codelutra.ledger import Ledger
 from codelutra.model_states import ModelState
+from codelutra.serving.curl import KEY_VARIABLE
 
-KEY_VARIABLE = "CODELUTRA_SERVE_KEY"
 OF_RUN = "a run's folder, or its number on the dashboard"
 
 
@@ -119,6 +119,7 @@ def _serve(options: argparse.Namespace) -> int:
     from codelutra.adapters import verify_adapter
     from codelutra.backends import VLLM_MISSING
     from codelutra.config import TransformersBackend, VllmBackend, default_backend
+    from codelutra.models import has_chat_template
     from codelutra.records import Adapter
     from codelutra.serving import outside
 
@@ -139,6 +140,9 @@ def _serve(options: argparse.Namespace) -> int:
         backend = known.get(options.backend, default_backend)()
     if isinstance(backend, VllmBackend) and not outside.has_vllm():
         raise CodeLutraError(VLLM_MISSING)
-    offer = outside.Offer(config.model, adapters, options.host, options.port, token)
+    offer = outside.Offer(
+        config.model, adapters, options.host, options.port, token,
+        is_chat=config.chat_template == "auto" and has_chat_template(config.model),
+    )  # fmt: skip
     print(f"serving {', '.join([config.model, *adapters])} with {backend.backend}", file=sys.stderr)
     return outside.serve(offer, backend)

@@ -22,7 +22,7 @@ from codelutra.config import SandboxConfig
 from codelutra.engine_room import EngineRoom, Evicted
 from codelutra.errors import CodeLutraError, StopRequested
 from codelutra.model_states import Proof, state_of
-from codelutra.probing import first_difference
+from codelutra.probing import read_by_all
 from codelutra.remote import client_of
 from codelutra.serving.client import Client
 from codelutra.serving.server import Server, Wanted
@@ -201,7 +201,7 @@ class _Comparing(_Errand):
 
 
 class _Probing(_Errand):
-    """Where the first two columns of one base begin to differ, on the first one's answer."""
+    """What the columns of one base make of the first answer, token by token."""
 
     def run(self) -> None:
         try:
@@ -215,13 +215,16 @@ class _Probing(_Errand):
         shared = [(w, places) for w, places in wanted_of(self.states).items() if len(places) > 1]
         if not shared:
             raise CodeLutraError("no two columns have the same base: nothing to set side by side")
-        wanted, places = shared[0][0], shared[0][1][:2]
-        text = next(a.text for a in self.answers() if a.place == places[0])
+        wanted, places = shared[0]
+        text = next((a.text for a in self.answers() if a.place in places and a.text), "")
+        if not text:
+            raise CodeLutraError("their answers are empty: there is nothing to read")
         found: dict[str, Any] = {"places": places}
 
         def work(server: Server) -> None:
-            (client, one, prompt, _), (_, other, _, _) = (self.asked(server, p) for p in places)
-            found.update(first_difference(client, [one, other], prompt, text))
+            asked = [self.asked(server, place) for place in places]
+            models = [model for _, model, _, _ in asked]
+            found.update(read_by_all(server.client, models, asked[0][2], text))
 
         self.with_engine(wanted, work)
         return found

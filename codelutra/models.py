@@ -1,6 +1,7 @@
 """Which base models there are and whether this machine can load one. Imports no torch."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -25,6 +26,23 @@ def resolve_model(model: str) -> str:
         return str(MODEL_DIR)
     path = Path(model).expanduser()
     return str(path) if path.is_dir() else model
+
+
+def has_chat_template(model: str) -> bool:
+    """As its files on this machine say."""
+    names, folder = ("chat_template.jinja", "tokenizer_config.json"), Path(resolve_model(model))
+    if folder.is_dir():
+        files = [folder / name for name in names]
+    else:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = [try_to_load_from_cache(model, name) for name in names]
+        files = [Path(path) for path in found if isinstance(path, str)]
+    return any(
+        path.suffix == ".jinja" or json.loads(path.read_text("utf-8")).get("chat_template")
+        for path in files
+        if path.is_file()
+    )
 
 
 def short_name(name: str) -> str:

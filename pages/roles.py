@@ -146,10 +146,11 @@ ROLES: dict[str, Role] = {
     name: role
     for role, names in {
         Role.VIEWER: (
-            "compare:poll compare:render.<locals>.on_history compare:render.<locals>.on_make "
-            "compare:render.<locals>.on_words compare_api:comparison compare_batch:poll "
-            "compare_form:_wire.<locals>.on_pick compare_form:_wire.<locals>.on_task "
-            "compare_form:_wire.<locals>.on_tasks downloads:render_downloads.<locals>.write "
+            "compare.api:comparison compare.batch:poll compare.form:_wire.<locals>.on_pick "
+            "compare.form:_wire.<locals>.on_task compare.form:_wire.<locals>.on_tasks "
+            "compare.tab:poll compare.tab:render.<locals>.on_history "
+            "compare.tab:render.<locals>.on_make compare.tab:render.<locals>.on_words "
+            "downloads:render_downloads.<locals>.write "
             "pair_api:list_pairs pair_api:pair pair_bulk:preview pair_files:export_pairs "
             "pair_files:pair_import pair_files:poll pair_files:wire.<locals>.forget "
             "pair_files:wire.<locals>.on_make pairs:render.<locals>.<lambda> "
@@ -170,12 +171,13 @@ ROLES: dict[str, Role] = {
             "what_changed:wire_changes.<locals>.pick.<locals>.picked"
         ),
         Role.CURATOR: (
-            "compare:_wire.<locals>.on_ask compare:render.<locals>.on_event compare_api:compare "
-            "pair_api:review_pair pair_bulk:wire.<locals>.carry_out "
-            "pair_files:wire.<locals>.on_give tasks:check_tasks tasks:render.<locals>.on_act"
+            "compare.api:compare compare.tab:_wire.<locals>.on_ask "
+            "compare.tab:render.<locals>.on_event pair_api:review_pair "
+            "pair_bulk:wire.<locals>.carry_out pair_files:wire.<locals>.on_give "
+            "tasks:check_tasks tasks:render.<locals>.on_act"
         ),
         Role.OWNER: (
-            "compare_batch:wire.<locals>.on_start compare_batch:wire.<locals>.on_stop "
+            "compare.batch:wire.<locals>.on_start compare.batch:wire.<locals>.on_stop "
             "refine:_wire.<locals>.on_act refine:_wire.<locals>.save "
             "refine:render.<locals>.<lambda> refine_api:start_run "
             "task_import:render.<locals>.<lambda>"
@@ -237,6 +239,6 @@ def known_name() -> str:
 
 
 def name_of(handler: Any) -> str:
-    """`refine:clone`: the file below pages, and the function in it."""
+    """`refine:clone`, `compare.tab:poll`: the module below pages, and the function in it."""
     handler = getattr(handler, "func", handler)  # of a partial
     return f"{handler.__module__.removeprefix('pages.')}:{handler.__qualname__}"

@@ -21,7 +21,9 @@ from storage.at_work import worker_at_work
 from storage.lock import Worker
 
 FOLDER = Path(__file__).parent
-CSS_FILES = [FOLDER / f"{name}.css" for name in ("style", "pairs", "review", "compare")]
+CSS_FILES = [
+    FOLDER / name for name in ("style.css", "pairs.css", "review.css", "compare/compare.css")
+]
 TABS = ("refine", "trends", "pairs", "compare", "tasks")
 TICK_S = 3.0
 

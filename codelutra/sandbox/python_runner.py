@@ -22,12 +22,15 @@ HUNG_FACTOR, HUNG_S = 20, 60.0
 MAX_STREAM = 8 * MAX_BYTES  # of a thousand calls and more
 MAX_REPORT = 1 << 16
 LIMITS, REPORT = struct.Struct("=dd"), struct.Struct("=id?")  # as in `child/python_server.py`
+FIGURE_WORDS = ("matplotlib", "seaborn", ".plot", ".hist(", ".boxplot(")
 PANDAS_WORDS = ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn")
 
 
 def tier_of(program: Program) -> str:
     """The lightest fork server that has what the program's text mentions."""
     text = program.setup + program.source
+    if any(word in text for word in FIGURE_WORDS):
+        return "figures"
     if any(word in text for word in PANDAS_WORDS):
         return "pandas"
     return "numpy" if "numpy" in text else "bare"
@@ -48,6 +51,7 @@ def request_of(program: Program, config: SandboxConfig) -> bytes:
         "answer": program.answer,
         "has_calls": bool(program.calls),
         "is_brief": program.is_brief,
+        "draws": program.draws and not program.calls,
     }
     return marshal.dumps(request)  # read by the same Python
 
@@ -112,8 +116,7 @@ class PythonRunner:
         with self._next as child:
             tell(child, request_of(program, self.config), hung_s(cpu_s))
             job = self._collect(child, program.calls, hung_s(cpu_s))
-            result = interpret(job, cpu_s, len(program.calls))
-            return replace(result, output=job.output)
+            return outcome_of(job, cpu_s, program)
 
     def _collect(self, ours: socket.socket, calls: Sequence[str], patience_s: float) -> Job:
         """Reads the child's stream until the server says that the child is dead.
@@ -197,6 +200,16 @@ def read_available(ours: socket.socket, stream: bytearray) -> bool:
             return False
         stream += part
     return False
+
+
+def outcome_of(job: Job, timeout_s: float, program: Program) -> ExecutionResult:
+    """The outcome, with what people are shown beside it."""
+    figure = None
+    if program.draws and job.stream[:2] == b"KP" and (end := frame_end(job.stream, 1)):
+        figure = unframe(job.stream[1:end], b"P")
+        job = replace(job, stream=b"K" + job.stream[end:])
+    result = interpret(job, timeout_s, len(program.calls))
+    return replace(result, output=job.output, figure=figure)
 
 
 def interpret(job: Job, timeout_s: float, num_calls: int) -> ExecutionResult:

@@ -33,8 +33,9 @@ class Program:
     `is_brief`: a long value of a call may come as a digest. `timeout_s` counts where it is more
     than the sandbox's own. `quoted_strings`: in SQL, "text" that names no column is a string, as
     SQLite has it by default. `backwards`: rows that no ORDER BY puts in order come the other way
-    round. `command`: how a program of a command-line language is run, once for each text in
-    `stdin`; the value is the list of what it printed.
+    round. `draws`: the figure that it leaves open is wanted, for people to see. `command`: how a
+    program of a command-line language is run, once for each text in `stdin`; the value is the list
+    of what it printed.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Program:
     quoted_strings: bool = False
     backwards: bool = False
     is_brief: bool = False
+    draws: bool = False
     timeout_s: float = 0.0
     command: Command | None = None
     stdin: tuple[str, ...] = ("",)
@@ -57,7 +59,9 @@ class ExecutionResult:
     """What the sandbox saw: on `ok` the decoded value, else one line of evidence.
 
     `value` is a type-tagged tree that only `grading` reads. `seconds` is CPU time. `output` is
-    the beginning of what a program printed: for people to read, never for a verdict.
+    the beginning of what a program printed, `figure` what it drew, None for nothing: width and
+    height (4 bytes each) and RGBA pixels as the untrusted process says, empty where drawing failed.
+    Both are for people, never for a verdict.
     """
 
     outcome: Outcome
@@ -65,3 +69,4 @@ class ExecutionResult:
     detail: str = ""
     seconds: float = 0.0
     output: str = ""
+    figure: bytes | None = None

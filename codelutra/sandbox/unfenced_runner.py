@@ -21,8 +21,8 @@ from codelutra.sandbox.python_runner import (
     WALL_FACTOR,
     CallFeed,
     Job,
-    interpret,
     limit_of,
+    outcome_of,
     read_available,
     request_of,
     tell,
@@ -64,8 +64,7 @@ class UnfencedRunner:
                 raise ServerDied("stopped")
             printed.seek(0)
             output = printed.read(MAX_OUTPUT).decode("utf-8", "replace")
-            result = interpret(job, limit_of(program, self.config), len(program.calls))
-            return replace(result, output=output)
+            return outcome_of(replace(job, output=output), limit_of(program, self.config), program)
 
     def _collect(
         self, ours: socket.socket, child: subprocess.Popen[bytes], program: Program

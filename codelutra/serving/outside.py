@@ -1,7 +1,6 @@
 """A run's base and adapters served to others, in this process: by vLLM's own server, or ours."""
 
 import os
-import shlex
 import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.model_files import fetch_model
 from codelutra.models import model_revision, resolve_model
 from codelutra.serving import vllm_child
+from codelutra.serving.curl import curl_line
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,17 @@ class Offer:
     host: str
     port: int
     token: str
+    is_chat: bool = False  # the run put the base's chat template around its prompts
 
 
 def has_vllm() -> bool:
     return find_spec("vllm") is not None
 
 
-def curl_line(offer: Offer) -> str:
-    """A first request, for people to copy."""
+def first_request(offer: Offer) -> str:
     name = next(reversed(offer.adapters), offer.model)
-    key = " -H 'Authorization: Bearer '\"$CODELUTRA_SERVE_KEY\"" if offer.token else ""
-    body = f'{{"model": "{name}", "prompt": "...", "max_tokens": 96, "temperature": 0}}'
-    return (
-        f"curl http://{offer.host}:{offer.port}/v1/completions -H 'Content-Type: application/json'"
-        f"{key} -d {shlex.quote(body)}"
-    )
+    address = f"http://{offer.host}:{offer.port}"
+    return curl_line(address, name, is_chat=offer.is_chat, has_key=bool(offer.token))
 
 
 def serve(offer: Offer, backend: TransformersBackend | VllmBackend) -> int:
@@ -55,7 +51,7 @@ def serve(offer: Offer, backend: TransformersBackend | VllmBackend) -> int:
             "rank": max([8, *map(lora_rank, offer.adapters.values())]),
         }
         command = vllm_child.settled(job)
-        print(curl_line(offer), flush=True)
+        print(first_request(offer), flush=True)
         os.execve(command[0], command, vllm_child.environment(job))
     from codelutra.serving.api import build
     from codelutra.serving.phase import run
@@ -75,6 +71,6 @@ def serve(offer: Offer, backend: TransformersBackend | VllmBackend) -> int:
         generator, offer.model, revision=model_revision(offer.model), token=offer.token,
         may_load=False,
     )  # fmt: skip
-    print(curl_line(offer), flush=True)
+    print(first_request(offer), flush=True)
     run(app, listening)
     return 0

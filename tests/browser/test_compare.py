@@ -1,8 +1,8 @@
 """Model states are compared on the Compare tab, in a real Chromium, from a real engine."""
 
+import csv
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +15,6 @@ from codelutra.records import Adapter
 from codelutra.run_rows import RunRows, run_folder
 from codelutra.tasks import load_tasks
 from storage import comparisons, db, jobs
-from tests.browser.conftest import _app
 from tests.generation.adapters import make_adapter
 from tests.serving.scripted import scripted
 
@@ -27,20 +26,10 @@ MARKUP = "<script>window.broken = 1</script><img src=x onerror='window.broken = 
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    """One app, worker and engine for all: what they hold is the same from test to test."""
-    folder = tmp_path_factory.mktemp("compare")
-    with pytest.MonkeyPatch.context() as patch, _app(folder / "home", folder / "app.log") as app:
-        patch.delenv("DATABASE_URL", raising=False)
-        app.start()
-        yield app
-
-
-@pytest.fixture
-def run_id(app, monkeypatch, tmp_path):
+def run_id(module_app, tmp_path_factory):
     """A cancelled run with a trained iteration 1, and a 2 whose file was replaced since."""
-    monkeypatch.setenv("CODELUTRA_HOME", str(app.home))
-    jobs.prepare(app.home)
+    made = tmp_path_factory.mktemp("made")
+    jobs.prepare(module_app.home)
     config = RefineConfig.for_model("starter", generation={"backend": "transformers"})
     with db.open_session() as session:
         run = jobs.submit(
@@ -48,19 +37,24 @@ def run_id(app, monkeypatch, tmp_path):
         )
     jobs.cancel(run.id)
     rows = RunRows(run.id, run.workflow_id)
-    for number in (1, 2):
-        made = make_adapter(tmp_path / f"made-{number}", seed=number, size=0.3)
+    adapters = [make_adapter(made / str(seed), seed=seed, size=0.3) for seed in (1, 2, 9)]
+    for number, adapter in enumerate(adapters[:2], 1):
         folder = run_folder(run.id) / f"adapter-{number}"
-        shutil.copytree(made.path, folder)
+        shutil.copytree(adapter.path, folder)
         base = "starter", model_revision("starter"), "base"
-        rows.add_adapter(number, Adapter(str(folder), made.sha256, *base))
-    other = Path(make_adapter(tmp_path / "other", seed=9, size=0.3).path)
-    shutil.copytree(other, folder, dirs_exist_ok=True)
+        rows.add_adapter(number, Adapter(str(folder), adapter.sha256, *base))
+    shutil.copytree(adapters[2].path, folder, dirs_exist_ok=True)
     return run.id
 
 
 @pytest.fixture
-def page(browser, app):
+def app(module_app, run_id):
+    """One app, worker and engine for all: what they hold is the same from test to test."""
+    return module_app
+
+
+@pytest.fixture
+def page(browser):
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(SOON)
     expect.set_options(timeout=SOON)
@@ -137,6 +131,7 @@ def test_each_column_proves_who_answered(app, page, run_id):
 
     page.locator("[data-do=probe]").click()
     expect(page.locator("[data-probe]")).to_contain_text("A and B first differ at token")
+    expect(page.locator("[data-probe]")).to_contain_text("To A and C every token")
     page.goto(f"{app.url}?tab=compare&comparison={number}")  # as somebody else is sent it
     expect(column(page, 0).locator("table[data-value] tr")).to_have_count(5)
 
@@ -193,7 +188,7 @@ def test_two_columns_stream_at_once_until_a_run_takes_the_machine_and_go_on_afte
     choose(page, "b", f"run:{run_id}/1")
     page.locator("#compare-mode").get_by_text("samples").click()
     page.locator("#compare-settings > button").click()
-    page.get_by_label("Samples, n").fill("50")
+    page.get_by_label("Samples, n").fill("30")
     page.get_by_label("Longest answer, tokens").fill("400")
     for setting, value in (("Temperature", "2"), ("Top-p", "1")):  # hardly any answer ends early
         page.get_by_label(setting).fill(value)
@@ -219,6 +214,28 @@ def test_two_columns_stream_at_once_until_a_run_takes_the_machine_and_go_on_afte
     expect(over(page)).to_be_visible()
     number = int(over(page).get_attribute("data-comparison"))
     assert {answer.state for answer in answers(number)} == {"done"}
+
+
+def test_a_file_of_prompts_goes_through_several_states(app, page, run_id, tmp_path):
+    tasks = [task for task in load_tasks("starter") if task.split == "heldout"][:3]
+    prompts = tmp_path / "mine.jsonl"
+    prompts.write_text("".join(task.model_dump_json() + "\n" for task in tasks))
+    open_compare(page, app)
+    choose(page, "b", f"run:{run_id}/1")
+    page.locator("#compare-batch > button").click()
+    page.locator("#compare-batch input[type=file]").set_input_files(prompts)
+    expect(page.locator("#compare-batch")).to_contain_text("mine.jsonl")
+    page.locator("#compare-batch-start").click()
+    rows = page.locator("[data-batch=over] tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("starter (base)")
+    expect(rows.last).to_contain_text(f"Run {run_id}, iteration 1")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the table").click()
+    with open(download.value.path(), newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["task_id"] for row in found[::2]] == [task.task_id for task in tasks]
+    assert {row["verdict"] for row in found} - {"correct"}
 
 
 def test_hostile_answers_leave_the_page_usable(app, page, run_id):

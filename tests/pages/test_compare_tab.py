@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from codelutra.errors import CodeLutraError
-from pages import compare, compare_history, compare_html
-from pages.compare_ask import Wish, again, ask, balanced
-from pages.compare_pairs import make_pair
-from pages.compare_states import find, first_two
+from pages.compare import form, history, tab
+from pages.compare.ask import Wish, again, ask, balanced
+from pages.compare.html import EMPTY
+from pages.compare.pairs import make_pair
+from pages.compare.states import find, first_two
 from storage import comparisons, db
 from storage.compare_models import Comparison
 from storage.db import StorageError
@@ -74,9 +75,9 @@ def test_what_a_model_wrote_is_text_wherever_it_is_shown(store) -> None:
     result = ran("wrong_result", detail=HOSTILE, output=HOSTILE, shown=shown)
     answer(number, {"text": HOSTILE, "result": result}, {"text": "", "ending": "stop"},
            proofs=[{"model": HOSTILE, "problem": HOSTILE}, {}])  # fmt: skip
-    html, _ = compare.load(number)
+    html, _ = tab.load(number)
     with db.open_session() as session:
-        html += compare_history.table(session)
+        html += history.table(session)
     assert "<script>" not in html
     assert html.count("&lt;script&gt;") >= 6
     assert "\x1b" not in html
@@ -84,16 +85,35 @@ def test_what_a_model_wrote_is_text_wherever_it_is_shown(store) -> None:
     assert "This answer is not true" in html
 
 
+def test_a_probe_says_of_each_two_columns_whether_they_are_one_model(store) -> None:
+    number = asked(states=[BASE, OTHER, f"{OTHER} again"])
+    proofs = [{"model": "starter", "num_tokens": 0, "seconds": 1.0}, {}, {}]
+    answer(number, *({"text": text} for text in ("a", "a", "b")), proofs=proofs)
+    logprobs = [[-1.0, -2.0], [-1.0, -2.001], [-1.0, -3.0]]
+    found = {"places": [0, 1, 2], "tokens": ["<i>", "b"], "logprobs": logprobs}
+    with db.open_session() as session:
+        comparisons.set_probe(session, comparison_id=number, probe=found)
+    html, _ = tab.load(number)
+    assert "To A and B every token of the answer is equally likely (0.001 nats" in html
+    for one in "AB":
+        assert f"{one} and C first differ at token 2, <code>b</code>" in html
+    assert '<span class="first" title="A -2.000, C -3.000">b</span>' in html
+    assert "<i>" not in html.replace("<i hidden", "")
+    assert "A and B differ" not in html  # the same text
+    assert "the answers of A and C differ" in html
+    assert "tokens/s" not in html  # the server counted none
+
+
 def test_blind_columns_have_no_name_before_the_vote_and_one_vote_only(store) -> None:
     number = asked(is_blind=True)
     answer(number, {"text": "a"}, {"text": "b"}, proofs=[{"model": "starter"}, {"model": "other"}])
-    html, before = compare.load(number)
+    html, before = tab.load(number)
     assert "starter" not in html
     assert "127.0.0.1" not in html
     with db.open_session() as session:
-        assert "starter" not in compare_history.table(session)
+        assert "starter" not in history.table(session)
         comparisons.vote(session, comparison_id=number, choice="1", voter="ada")
-    html, after = compare.load(number)
+    html, after = tab.load(number)
     assert "starter" in html
     assert before != after
     with pytest.raises(StorageError, match="has a vote already"), db.open_session() as session:
@@ -128,7 +148,7 @@ def test_a_pair_needs_proof_and_a_run(store, add_run) -> None:
         make_pair(number, None, 0, 1)
     with pytest.raises(CodeLutraError, match="no expected answer"):
         make_pair(number, run_id, 0, 1)
-    html, _ = compare.load(number)
+    html, _ = tab.load(number)
     assert 'data-do="pair"' not in html
     assert "No preference pair" in html
 
@@ -139,10 +159,10 @@ def test_history_is_searched_and_taken_away(store) -> None:
     with db.open_session() as session:
         for words, found in (("WHEELS trains", [first]), ("0% f_i", [second]), ("nothing", [])):
             assert [row.id for row in comparisons.page(session, words=words)] == found
-        path, number = compare_history.export(session, "jsonl", "wheels")
+        path, number = history.export(session, "jsonl", "wheels")
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         assert (number, [row["completion"] for row in rows]) == (1, ["SELECT wheels", "b"])
-        path, number = compare_history.export(session, "csv")
+        path, number = history.export(session, "csv")
         assert number == 2
         assert path.read_text().startswith("comparison,created_at")
 
@@ -158,7 +178,7 @@ def test_somebody_who_closed_the_page_is_not_waited_for(store) -> None:
         comparisons.set_note(session, comparison_id=number, note="run 1 has the machine")
     with db.open_session() as session:
         assert not comparisons.is_unwanted(session, comparison_id=number)
-    compare.load(number)  # a page that shows it
+    tab.load(number)  # a page that shows it
     with db.open_session() as session:
         comparisons.set_note(session, comparison_id=number, note="")
         assert not comparisons.is_unwanted(session, comparison_id=number)
@@ -166,9 +186,24 @@ def test_somebody_who_closed_the_page_is_not_waited_for(store) -> None:
         assert comparisons.is_unwanted(session, comparison_id=number)
 
 
+def test_a_comparison_that_is_opened_can_be_asked_anew_from_the_form(store) -> None:
+    own = {"kind": "python", "database": "", "setup": "x = 1", "gold": "result = x"}
+    number = asked(prompt="say x", own=own)
+    with db.open_session() as session:
+        row = comparisons.get(session, comparison_id=number)
+        states, rest = form.filled(session, row)[:4], form.filled(session, row)[5:]
+        keys = [state["value"] for state in states]
+        assert keys == [BASE, f"remote:{OTHER}", "", ""]
+        tasks, task_id, prompt, *fields, of_set, its_own = rest
+        assert (tasks["value"], task_id, prompt, fields) == ("", "", "say x", [*own.values()])
+        assert (of_set.visible, its_own.visible) == (False, True)
+        ask(session, wish(states=keys[:2]))
+        assert len(form.renewed(session)) == len(form.filled(session, None))
+
+
 def test_without_a_run_there_is_the_base_and_a_word_of_what_the_tab_is_for(store) -> None:
     with db.open_session() as session:
         assert first_two(session) == [BASE]
-    assert compare.load(0)[0] == compare_html.EMPTY
-    assert compare.load(99)[0] == compare_html.EMPTY
-    assert compare.open_address({"comparison": "<b>"})[0] == 0
+    assert tab.load(0)[0] == EMPTY
+    assert tab.load(99)[0] == EMPTY
+    assert tab.open_address({"comparison": "<b>"})[0] == 0

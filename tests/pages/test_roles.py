@@ -179,7 +179,7 @@ def test_every_endpoint_refuses_who_has_no_right_to_it(app: str, tmp_path: Path)
             assert refused(call(eve, mixed)), name
         path = str(tasks_file)
         sets = next(d for d in dependencies if names[d["id"]] == "tasks:check_tasks")
-        asked_of = next(d for d in dependencies if names[d["id"]] == "compare_api:compare")
+        asked_of = next(d for d in dependencies if names[d["id"]] == "compare.api:compare")
         for client, dependency, data in (
             (bob, sets, [path]),
             (bob, asked_of, ["p", ["base:starter", "http://evil/v1 m"], "", "", 0, 1, 9, 0]),

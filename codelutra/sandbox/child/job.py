@@ -1,11 +1,10 @@
 """A program's process: reads its job, runs it, writes what came of it. Fences are not its business.
 
 The socket JOB_FD: in come a length and {memory_mb, cpu_s, setup, source, answer, has_calls,
-is_brief}, as
-`marshal` writes it; out go `S` (syntax error) or `K` and `R` (answer) or `E` (error); `S`, `R` and
-`E` carry a length and a payload. With calls it asks for each by `C`, reads a length and an
-expression, or the end of the stream, and writes an `R` for each. After `K` the bytes are the
-program's own word.
+is_brief, draws}, as `marshal` writes it; out go `S` (syntax error), or `K` and `R` (answer) or `E`
+(error), before which a `P` tells a figure that is wanted; all but `K` carry a length and a payload.
+With calls it asks for each by `C`, reads a length and an expression, or the end of the stream, and
+writes an `R` for each. After `K` the bytes are the program's own word.
 """
 
 import marshal
@@ -16,6 +15,7 @@ from typing import Any
 
 import encoding
 import fences
+import figures
 import harness_judge  # noqa: F401, as `replay`
 import output
 import replay  # noqa: F401, for tests that are played here: see codelutra/asserts.py
@@ -41,6 +41,7 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
     write, leave, encode, relax = write_all, os._exit, encoder.encode, fences.relax_memory
     flush = output.flusher()
     describe, unencodable = describe_error, encoding.Unencodable
+    draw = figures.drawer()
     try:
         setup = compile(request["setup"], "<setup>", "exec")
         code = compile(request["source"], PROGRAM, "exec")
@@ -72,6 +73,8 @@ def run_job(request: dict[str, Any], encoder: encoding.Encoder) -> None:
         relax()
         reply = frame(b"E", (describe(error) + within(call)).encode("utf-8", "replace"))
     flush()
+    if request["draws"] and (figure := draw()) is not None:
+        write(frame(b"P", figure))
     write(reply)
     leave(0)
 

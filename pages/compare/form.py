@@ -10,22 +10,23 @@ from sqlmodel import Session
 from codelutra.config import STARTER
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
-from pages import compare_states
-from pages.compare_ask import OWN, TEXT_ONLY, Wish, some_task, task_of
+from pages.compare.ask import OWN, TEXT_ONLY, Wish, some_task, task_of
+from pages.compare.states import choices, first_two
 from pages.format import text
-from pages.roles import require_for_set
+from pages.roles import Role, caller, require_for_set
 from storage import queries
 from storage.compare_models import Comparison
 
 KINDS = [("only text, not run", TEXT_ONLY), ("SQL", "sql"), ("Python", "python"),
          ("JavaScript", "javascript")]  # fmt: skip
 SPLITS = [("held out: to judge", "heldout"), ("training: for pairs", "train")]
-SETTINGS = ("max_new_tokens", "temperature", "top_p", "num_samples", "seed")
+OWN_FIELDS = ("kind", "database", "setup", "gold")
 
 
 @dataclass(frozen=True)
 class Form:
     widgets: dict[str, Any]  # by the name of what they say
+    parts: list[gr.Column]  # of a set's task, of a prompt of one's own: one is seen
     states: list[gr.Dropdown]
     ask: gr.Button
     run: gr.Dropdown
@@ -39,12 +40,13 @@ class Form:
     @property
     def filled(self) -> list[Any]:
         """In the order of `filled`."""
-        return [*self.states, self.run, *(self.widgets[n] for n in ("tasks", "task_id", "prompt"))]
+        widgets = (self.widgets[name] for name in ("tasks", "task_id", "prompt", *OWN_FIELDS))
+        return [*self.states, self.run, *widgets, *self.parts]
 
     def wish(self, values: Mapping[Any, Any]) -> Wish:
         given = {name: values[widget] for name, widget in self.widgets.items()}
         is_drawn = given["mode"] == "samples"
-        own = {name: given[name] or "" for name in ("kind", "database", "setup", "gold")}
+        own = {name: given[name] or "" for name in OWN_FIELDS}
         return Wish(
             prompt=given["prompt"] or "",
             states=[values[widget] or "" for widget in self.states],
@@ -63,32 +65,39 @@ class Form:
 def filled(session: Session, like: Comparison | None) -> list[Any]:
     """For `Form.filled`: as a comparison has it, else the newest iteration and its base on some
     held-out task."""
-    keys = compare_states.first_two(session)
+    keys = first_two(session)
     if like and not like.is_blind:
         keys = [column["key"] for column in like.columns]
-    *states, run, tasks, _, _ = renewed(session)
+    *states, run, tasks = renewed(session)[:6]
     for widget, key in zip(states, [*keys, "", "", "", ""], strict=False):
         widget["value"] = key
     newest = next(iter(queries.list_runs(session, limit=1)), None)
     run["value"] = newest.id if newest else None
     tasks["value"], task_id, prompt = _prompt(like)
-    return [*states, run, tasks, task_id, prompt]
+    own = dict.fromkeys(OWN_FIELDS, "")
+    if like and not like.tasks:
+        own |= {name: like.task.get(name, "") for name in OWN_FIELDS}
+    if caller().role < Role.OWNER:
+        own["database"] = ""  # a path of the machine
+    parts = [gr.Column(visible=is_set == bool(tasks["value"])) for is_set in (True, False)]
+    return [*states, run, tasks, task_id, prompt, *own.values(), *parts]
 
 
 def renewed(session: Session) -> list[Any]:
     """For `Form.filled`: what there is to choose from now; what was chosen stays."""
-    states = [("none", ""), *compare_states.choices(session)]
+    states = [("none", ""), *choices(session)]
     runs = [(f"Run {run.id}: {run.name}", run.id or 0) for run in queries.list_runs(session)]
     sets = [("a prompt of my own", OWN), *((name, name) for name in list_task_sets())]
     return [
         *(gr.update(choices=states) for _ in range(4)),
-        gr.update(choices=runs), gr.update(choices=sets), gr.skip(), gr.skip(),
+        gr.update(choices=runs), gr.update(choices=sets),
+        *[gr.skip()] * (4 + len(OWN_FIELDS)),
     ]  # fmt: skip
 
 
 def _prompt(like: Comparison | None) -> tuple[str, str, str]:
     """Set, task and prompt."""
-    if like and like.tasks:
+    if like:
         return like.tasks, like.task_id, like.prompt
     task = some_task(STARTER, "heldout")
     return STARTER, task.task_id, task.prompt
@@ -142,7 +151,7 @@ def render() -> Form:
         voter = gr.Textbox("desk", label="You vote as", max_lines=1)
         run = gr.Dropdown([], label="Pairs go to", elem_id="compare-run")
     _wire(tasks, of_set, own, split, task_id, prompt, pick, message, mode)
-    return Form(widgets, states, button, run, voter, message)
+    return Form(widgets, [of_set, own], states, button, run, voter, message)
 
 
 def _state(letter: str) -> gr.Dropdown:

@@ -6,8 +6,8 @@ import gradio as gr
 from gradio.events import api
 
 from codelutra.errors import CodeLutraError
-from pages.compare_ask import OWN, Wish, ask
-from pages.compare_history import rows_of
+from pages.compare.ask import OWN, Wish, ask
+from pages.compare.history import rows_of
 from storage import comparisons, db
 from storage.db import StorageError
 

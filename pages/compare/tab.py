@@ -11,19 +11,11 @@ from typing import Any
 import gradio as gr
 
 from codelutra.errors import CodeLutraError
-from pages import (
-    compare_api,
-    compare_batch,
-    compare_form,
-    compare_history,
-    compare_html,
-    compare_pairs,
-    compare_serve,
-)
-from pages.compare_ask import again, ask
-from pages.compare_form import Form
-from pages.compare_proof import Shown
-from pages.compare_serve import engine_line
+from pages.compare import api, batch, form, history, html, pairs, serve
+from pages.compare.ask import again, ask
+from pages.compare.form import Form
+from pages.compare.proof import Shown
+from pages.compare.serve import engine_line
 from pages.format import text
 from pages.roles import known_name
 from storage import comparisons, db, engines
@@ -54,20 +46,20 @@ def load(comparison_id: int) -> tuple[str, list[Any]]:
     with db.open_session() as session:
         row = comparisons.get(session, comparison_id=comparison_id)
         if row is None:
-            return compare_html.EMPTY, [0]
+            return html.EMPTY, [0]
         if row.finished_at is None or (row.wants_probe and row.probe is None):
             comparisons.mark_seen(session, comparison_id=comparison_id)
         answers = comparisons.answers(session, comparison_id=comparison_id)
         vote = comparisons.get_vote(session, comparison_id=comparison_id)
     status = comparisons.status(row)
     failed = comparisons.error(row) if status == "failed" else ""
-    pair_note, pair_version = compare_pairs.note(comparison_id)
+    pair_note, pair_version = pairs.note(comparison_id)
     version = [
         comparison_id, status.value, row.note, row.wants_probe, bool(row.probe), bool(vote),
         pair_version, [[a.state, len(a.text), bool(a.result)] for a in answers],
     ]  # fmt: skip
     shown = Shown(row, answers, vote, status, failed, pair_note)
-    return compare_html.view(shown), version
+    return html.view(shown), version
 
 
 def poll(comparison_id: int, seen: Any) -> list[Any]:
@@ -92,7 +84,7 @@ def act(
         match asked.get("do"):
             case "pair":
                 chosen, rejected = int(asked["chosen"]), int(asked["rejected"])
-                compare_pairs.make_pair(shown, run_id, chosen, rejected)
+                pairs.make_pair(shown, run_id, chosen, rejected)
             case "vote":
                 with db.open_session() as session:
                     comparisons.vote(
@@ -120,20 +112,20 @@ def open_address(params: Mapping[str, str]) -> list[Any]:
     comparison_id = int(wanted) if wanted.isdecimal() else 0
     view, engine, seen = poll(comparison_id, None)
     with db.open_session() as session:
-        history = [compare_history.table(session), compare_history.win_rates(session)]
+        lists = [history.table(session), history.win_rates(session)]
         like = comparisons.get(session, comparison_id=comparison_id)
-        form = compare_form.filled(session, like)
-        served = compare_serve.how_to(session)
-    return [comparison_id, view, engine, *history, *form, compare_batch.sets(), served, seen]
+        fields = form.filled(session, like)
+        served = serve.how_to(session)
+    return [comparison_id, view, engine, *lists, *fields, batch.sets(), served, seen]
 
 
 def renew() -> list[Any]:
     """The tab's outputs when it comes into sight again: what has been trained meanwhile."""
     with db.open_session() as session:
-        lists = [compare_history.table(session), compare_history.win_rates(session)]
-        form = compare_form.renewed(session)
-        served = compare_serve.how_to(session)
-    return [*[gr.skip()] * 3, *lists, *form, compare_batch.sets(), served, gr.skip()]
+        lists = [history.table(session), history.win_rates(session)]
+        fields = form.renewed(session)
+        served = serve.how_to(session)
+    return [*[gr.skip()] * 3, *lists, *fields, batch.sets(), served, gr.skip()]
 
 
 def render() -> CompareTab:
@@ -141,39 +133,37 @@ def render() -> CompareTab:
     shown, seen = gr.State(0), gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            form = compare_form.render()
+            asking = form.render()
             engine = gr.HTML("", elem_id="engine-state")
         with gr.Column(scale=9, min_width=320):
-            view = gr.HTML(
-                compare_html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="compare-view"
-            )
+            view = gr.HTML(html.EMPTY, js_on_load=SCRIPT.read_text(), elem_id="compare-view")
             with gr.Accordion("History", open=False, elem_id="compare-history"):
                 words = gr.Textbox(label="Words of a prompt, a task or an answer", max_lines=1)
-                history = gr.HTML("", js_on_load=OPENS, elem_id="compare-table")
+                earlier = gr.HTML("", js_on_load=OPENS, elem_id="compare-table")
                 kind = gr.Radio(["jsonl", "csv"], value="jsonl", label="As a file")
                 make = gr.Button("Make the file")
                 download = gr.DownloadButton("Download", visible=False)
             with gr.Accordion("Win rates of blind votes", open=False, elem_id="compare-rates"):
                 rates = gr.HTML("")
-            batch = compare_batch.render()
-            serve = compare_serve.render()
+            many = batch.render()
+            served = serve.render()
     timer = gr.Timer(TICK_S, active=False)
-    outputs: list[Any] = [shown, view, engine, history, rates, *form.filled, batch.tasks, serve,
+    outputs: list[Any] = [shown, view, engine, earlier, rates, *asking.filled, many.tasks, served,
                           seen]  # fmt: skip
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False
     live = [view, engine, seen]
     timer.tick(poll, [shown, seen], live, **quiet)
-    _wire(form, shown, live, quiet)
+    _wire(asking, shown, live, quiet)
 
     def on_event(now: int, run_id: int | None, who: str, event: gr.EventData) -> list[Any]:
         now, said = act(now, run_id, who, event._data)
         with db.open_session() as session:
-            fresh = [compare_history.table(session), compare_history.win_rates(session)]
+            fresh = [history.table(session), history.win_rates(session)]
         return [now, *poll(now, None), *fresh, said]
 
-    asked = [shown, *live, history, rates, form.message]
-    view.select(on_event, [shown, form.run, form.voter], asked, **quiet)
+    asked = [shown, *live, earlier, rates, asking.message]
+    view.select(on_event, [shown, asking.run, asking.voter], asked, **quiet)
 
     def on_history(found: str, event: gr.EventData) -> list[Any]:
         number = int(event._data.get("open") or 0)
@@ -181,35 +171,35 @@ def render() -> CompareTab:
             return [number, *poll(number, None), gr.skip()]
         before = int(event._data.get("older") or 0) or None
         with db.open_session() as session:
-            return [*[gr.skip()] * 4, compare_history.table(session, found, before)]
+            return [*[gr.skip()] * 4, history.table(session, found, before)]
 
     def on_words(found: str) -> str:
         with db.open_session() as session:
-            return compare_history.table(session, found)
+            return history.table(session, found)
 
     def on_make(suffix: str, found: str) -> Any:
         with db.open_session() as session:
-            path, number = compare_history.export(session, suffix, found)
+            path, number = history.export(session, suffix, found)
         return gr.DownloadButton(f"Download {number} comparisons", value=str(path), visible=True)
 
-    history.select(on_history, words, [shown, *live, history], **quiet)
-    words.submit(on_words, words, history, **quiet)
+    earlier.select(on_history, words, [shown, *live, earlier], **quiet)
+    words.submit(on_words, words, earlier, **quiet)
     make.click(on_make, [kind, words], download, **quiet)
-    compare_batch.wire(batch, form.states, form.run, timer, quiet)
-    compare_api.expose()
+    batch.wire(many, asking.states, asking.run, timer, quiet)
+    api.expose()
     return CompareTab(timer, outputs, seen)
 
 
-def _wire(form: Form, shown: gr.State, live: list[Any], quiet: dict[str, Any]) -> None:
+def _wire(asking: Form, shown: gr.State, live: list[Any], quiet: dict[str, Any]) -> None:
     def on_ask(values: dict[Any, Any]) -> list[Any]:
         try:
             with db.open_session() as session:
-                number = ask(session, form.wish(values))
+                number = ask(session, asking.wish(values))
         except (CodeLutraError, StorageError, OSError) as error:
             return [gr.skip(), *[gr.skip()] * len(live), _bad(error)]
         return [number, *poll(number, None), ""]
 
-    form.ask.click(on_ask, form.inputs, [shown, *live, form.message], **quiet)
+    asking.ask.click(on_ask, asking.inputs, [shown, *live, asking.message], **quiet)
 
 
 def _bad(error: Exception) -> str:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
-from pages import compare_states
+from pages.compare.states import find
 from pages.format import count, interval, percent, text
 from storage import batches, db
 from storage.compare_models import Batch
@@ -47,7 +47,7 @@ def start(run_id: int | None, keys: Sequence[str], tasks: str, upload: str | Non
         newest = batches.newest(session)
         if newest and batches.status(newest) in UNDER_WAY:
             raise CodeLutraError("a batch is under way: wait for its end, or stop it")
-        states = [compare_states.find(session, key) for key in dict.fromkeys(keys) if key]
+        states = [find(session, key) for key in dict.fromkeys(keys) if key]
         if any(state.kind == "remote" for state in states):
             raise CodeLutraError("a batch asks states of this machine only")
         row = Batch(

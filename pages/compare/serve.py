@@ -5,6 +5,8 @@ from typing import Any
 import gradio as gr
 from sqlmodel import Session
 
+from codelutra.models import has_chat_template
+from codelutra.serving.curl import curl_line
 from pages.format import text
 from storage import trained
 from storage.compare_models import Engine
@@ -34,13 +36,11 @@ def how_to(session: Session) -> str:
     if newest is None:
         return '<p class="faint">No adapter is trained yet.</p>'
     run, iteration, _ = newest
-    body = (
-        f'{{"model": "iteration-{iteration.number}", "prompt": "...", "max_tokens": 96, '
-        '"temperature": 0}'
-    )
-    curl = (
-        f"curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' -d '{body}'"
-    )
+    curl = curl_line(
+        "http://127.0.0.1:8000", f"iteration-{iteration.number}",
+        is_chat=run.config.get("chat_template", "auto") == "auto"
+        and has_chat_template(run.config["model"]),
+    )  # fmt: skip
     return (
         "<p>An OpenAI-compatible server with the run's base and every iteration by name, until "
         f'Ctrl-C:</p><pre class="code">python -m codelutra serve {run.id}</pre>'

@@ -33,7 +33,8 @@ def result(answer: Answer) -> str:
         f'<div class="ran" data-ran="{text(known["verdict"] or known["outcome"])}">{chip}'
         f'{flaky if known["flaky"] else ""} <span class="faint">'
         f"{1000 * known['seconds']:.1f} ms of CPU time</span>{detail}"
-        f"{found_by(known['extraction'])}{value(known['shown'])}{printed}</div>"
+        f"{found_by(known['extraction'])}{value(known['shown'])}{figure(known.get('figure'))}"
+        f"{printed}</div>"
     )
 
 
@@ -60,7 +61,19 @@ def value(shown: dict[str, Any] | None) -> str:
     )
 
 
+def figure(known: str | None) -> str:
+    if known is None:
+        return ""
+    if not known.startswith("data:image/png;base64,"):
+        return f'<p class="faint">A figure was drawn, and is not shown: {text(known)}.</p>'
+    return f'<img class="figure" data-figure alt="The figure that it drew" src="{text(known)}">'
+
+
 def results_differ(left: Answer, right: Answer, names: tuple[str, str]) -> str:
+    drawn, other = ((answer.result or {}).get("figure") or "" for answer in (left, right))
+    if drawn.startswith("data:") and other.startswith("data:"):
+        said = "are the same, to the pixel" if drawn == other else "differ"
+        return f'<p class="says" data-results>Their figures {said}.</p>'
     both = [answer.result["shown"] if answer.result else None for answer in (left, right)]
     if not all(both):
         return ""

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from codelutra.model_states import Proof
+from codelutra.probe import NOISE_NATS
 from pages.format import text
 from pages.pair_html import visible
 from storage.compare_models import Answer, Comparison, Vote
@@ -74,7 +76,8 @@ def proof(shown: Shown, place: int) -> str:
             f'<div class="note bad" role="alert" data-untrue><b>This answer is not true.</b> '
             f"{visible(found.problem)}.</div>"
         )
-    rate = f" · {found.num_tokens / found.seconds:.0f} tokens/s" if found.seconds else ""
+    is_counted = found.num_tokens and found.seconds  # some remote servers count no tokens
+    rate = f" · {found.num_tokens / found.seconds:.0f} tokens/s" if is_counted else ""
     facts = [f"base {visible(found.model)} <code>{text(found.revision[:19])}</code>"]
     if found.adapter:
         same = " = as recorded" if found.recorded_sha256 else ", nothing recorded to compare with"
@@ -102,7 +105,7 @@ def probe(shown: Shown) -> str:
     if found is None:
         return (
             '<p><button class="act" data-do="probe">Probe: where do they first differ?</button> '
-            '<span class="faint">Both read the first answer, token by token.</span></p>'
+            '<span class="faint">All of one base read the first answer, token by token.</span></p>'
         )
     if "error" in found:
         return f'<div class="note bad" role="alert" data-probe>{text(found["error"])}</div>'
@@ -110,24 +113,31 @@ def probe(shown: Shown) -> str:
 
 
 def _probed(found: dict[str, Any]) -> str:
-    one, other = (LETTERS[place] for place in found["places"])
-    first, (left, right) = found["first"], found["logprobs"]
-    if first is None:
-        return (
-            f'<div class="note warn" data-probe>To {one} and {other} every token of the answer is '
-            f"equally likely ({found['total']} nats apart in all): they are the same model.</div>"
+    """Each two columns, and the text as the first two read it that differ."""
+    sides = list(zip((LETTERS[place] for place in found["places"]), found["logprobs"], strict=True))
+    said, text_of = [], ""
+    for (one, left), (other, right) in combinations(sides, 2):
+        gaps = [a - b for a, b in zip(left, right, strict=True)]
+        apart = sum(map(abs, gaps))
+        first = next((place for place, gap in enumerate(gaps) if abs(gap) > NOISE_NATS), None)
+        if first is None:
+            said.append(
+                f'<div class="note warn">To {one} and {other} every token of the answer is '
+                f"equally likely ({apart:.3f} nats apart in all): they are the same model.</div>"
+            )
+            continue
+        said.append(
+            f'<div class="note good">{one} and {other} first differ at token {first + 1}, '
+            f"<code>{visible(found['tokens'][first])}</code>: log-probability {left[first]:.3f} "
+            f"and {right[first]:.3f}; {apart:.2f} nats apart in all.</div>"
         )
-    tokens = "".join(
-        f'<span class="{_mark(place, first, a - b)}" '
-        f'title="{one} {a:.3f}, {other} {b:.3f}">{visible(token)}</span>'
-        for place, (token, a, b) in enumerate(zip(found["tokens"], left, right, strict=True))
-    )
-    return (
-        f'<div class="note good" data-probe>{one} and {other} first differ at token {first + 1}, '
-        f"<code>{visible(found['tokens'][first])}</code>: log-probability {left[first]:.3f} and "
-        f"{right[first]:.3f}; {found['total']:.2f} nats apart in all.</div>"
-        f'<pre class="code probe">{tokens}</pre>'
-    )
+        text_of = text_of or "".join(
+            f'<span class="{_mark(place, first, a - b)}" '
+            f'title="{one} {a:.3f}, {other} {b:.3f}">{visible(token)}</span>'
+            for place, (token, a, b) in enumerate(zip(found["tokens"], left, right, strict=True))
+        )
+    strip = f'<pre class="code probe">{text_of}</pre>' if text_of else ""
+    return f"<div data-probe>{''.join(said)}{strip}</div>"
 
 
 def _mark(place: int, first: int, gap: float) -> str:

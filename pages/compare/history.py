@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from codelutra.votes import TIE, tallies
 from pages.code_html import visible
-from pages.compare_states import name_of_key
+from pages.compare.states import name_of_key
 from pages.format import count, interval, percent, text
 from storage import comparisons
 from storage.compare_models import Answer, Comparison, Vote

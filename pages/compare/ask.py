@@ -10,7 +10,7 @@ from sqlmodel import Session
 from codelutra.errors import CodeLutraError
 from codelutra.model_states import ModelState
 from codelutra.tasks import Task
-from pages import compare_states
+from pages.compare.states import find
 from pages.roles import Role, require, require_for_set
 from pages.task_list import tasks_of
 from storage import comparisons
@@ -47,7 +47,7 @@ def ask(session: Session, wish: Wish) -> int:
     keys = [key for key in wish.states if key]
     if not 2 <= len(keys) <= MAX_COLUMNS:
         raise CodeLutraError(f"choose 2 to {MAX_COLUMNS} model states")
-    states = [compare_states.find(session, key) for key in keys]
+    states = [find(session, key) for key in keys]
     if wish.is_blind:
         states = balanced(session, states)
     is_greedy = wish.temperature == 0
@@ -75,7 +75,7 @@ def again(session: Session, comparison: Comparison) -> int:
     kept = ("tasks", "task_id", "prompt", "task", "columns", "is_blind")
     row = Comparison(**{name: getattr(comparison, name) for name in kept}, settings=settings)
     if row.is_blind:
-        states = [compare_states.find(session, column["key"]) for column in row.columns]
+        states = [find(session, column["key"]) for column in row.columns]
         row.columns = [state.as_row() for state in balanced(session, states)]
     return comparisons.submit(session, row)
 

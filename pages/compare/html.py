@@ -7,8 +7,8 @@ from codelutra.evaluation import wilson_interval
 from codelutra.records import VerdictKind
 from codelutra.votes import BAD, TIE, find_pair
 from pages.code_html import plain
-from pages.compare_proof import LETTERS, Shown, probe, proof, same
-from pages.compare_results import result, results_differ
+from pages.compare.proof import LETTERS, Shown, probe, proof, same
+from pages.compare.results import result, results_differ
 from pages.format import count, interval, percent, text
 from pages.pair_diff import side_by_side
 from pages.pair_html import visible
@@ -35,7 +35,7 @@ def view(shown: Shown) -> str:
         f'data-state="{"over" if shown.is_over else "open"}">'
         f'<i hidden data-address="{address}"></i>{_head(shown)}{_waiting(shown)}{same(shown)}'
         f'<div class="columns of-{len(row.columns)}">{columns}</div>'
-        f"{_votes(shown)}{_diff(shown)}{probe(shown)}</section>"
+        f"{_votes(shown)}{_diffs(shown)}{probe(shown)}</section>"
     )
 
 
@@ -200,17 +200,24 @@ def _no_pair(why: str) -> str:
     return f'<p class="faint" data-no-pair>No preference pair: {text(why)}.</p>'
 
 
-def _diff(shown: Shown) -> str:
-    """Of the first two columns: programs and results."""
-    left, right = shown.of(0)[0], shown.of(1)[0]
-    if not shown.is_over or not left.text or not right.text or left.text == right.text:
+def _diffs(shown: Shown) -> str:
+    """Of the first column and each other: programs and results."""
+    if not shown.is_over:
         return ""
-    names = (shown.name(0), shown.name(1))
+    return "".join(_diff(shown, place) for place in range(1, len(shown.row.columns)))
+
+
+def _diff(shown: Shown, place: int) -> str:
+    left, right = shown.of(0)[0], shown.of(place)[0]
+    if not left.text or not right.text or left.text == right.text:
+        return ""
+    names = (shown.name(0), shown.name(place))
     programs = [(answer.result or {}).get("program") or answer.text for answer in (left, right)]
     kind = shown.row.task.get("kind", "")
     which = "the first samples" if shown.row.settings["num_samples"] > 1 else "the answers"
     return (
-        f"<details open data-diff><summary>How {which} differ</summary>"
+        f"<details {'open' if place == 1 else ''} data-diff><summary>How {which} of A and "
+        f"{LETTERS[place]} differ</summary>"
         f"{side_by_side(programs[0], programs[1], kind, names)}"
         f"{results_differ(left, right, names)}</details>"
     )

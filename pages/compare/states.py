@@ -41,8 +41,9 @@ def find(session: Session, key: str) -> ModelState:
     if kind == "run":
         return _iteration(session, rest)
     require(Role.OWNER)  # any folder of the machine, any server that is then sent its key
-    if key.startswith(("http://", "https://")):
-        return _remote(key)
+    address = key.removeprefix("remote:")  # as a comparison keeps it
+    if address.startswith(("http://", "https://")):
+        return _remote(address)
     return _adapter(session, key.removeprefix("adapter:"))
 
 
