@@ -149,6 +149,14 @@ class VllmBackend(Settings):
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share the model's layers")
 
 
+def check_address(url: str) -> None:
+    """Of a server. Addresses are shown, stored and given away. Raises ValueError."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no address such as http://127.0.0.1:8000/v1")
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("an address holds no password: set CODELUTRA_API_KEY instead")
+
+
 class OpenAIBackend(Settings):
     backend: Literal["openai"] = "openai"
     base_urls: tuple[str, ...] = Field(
@@ -171,10 +179,7 @@ class OpenAIBackend(Settings):
     @classmethod
     def _are_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for url in value:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{url!r} is no address such as http://127.0.0.1:8000/v1")
-            if "@" in urlsplit(url).netloc:  # settings are shown, stored and given away
-                raise ValueError("an address holds no password: set CODELUTRA_API_KEY instead")
+            check_address(url)
         return value
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from codelutra.config import STARTER
+from codelutra.config import STARTER, check_address
 from codelutra.errors import CodeLutraError
 from codelutra.model_states import ModelState
 from pages.format import percent
@@ -115,6 +115,10 @@ def _adapter(session: Session, folder: str) -> ModelState:
 
 def _remote(address: str) -> ModelState:
     url, _, model = address.partition(" ")
+    try:
+        check_address(url)
+    except ValueError as error:
+        raise CodeLutraError(str(error)) from None
     if not model.strip():
         raise CodeLutraError(f"name the model behind the address: `{url} MODEL`")
     label = f"{model.strip()} at {url}"

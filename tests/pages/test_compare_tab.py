@@ -201,6 +201,11 @@ def test_a_comparison_that_is_opened_can_be_asked_anew_from_the_form(store) -> N
         assert len(form.renewed(session)) == len(form.filled(session, None))
 
 
+def test_an_address_with_a_password_is_not_kept(store) -> None:
+    with db.open_session() as session, pytest.raises(CodeLutraError, match="holds no password"):
+        find(session, "http://ann:secret@gpu-box:8000/v1 model")
+
+
 def test_without_a_run_there_is_the_base_and_a_word_of_what_the_tab_is_for(store) -> None:
     with db.open_session() as session:
         assert first_two(session) == [BASE]
