@@ -1,5 +1,6 @@
 """The served page: its API by gradio_client, and what an import or a bad start does."""
 
+import logging
 import signal
 import socket
 import subprocess
@@ -19,6 +20,13 @@ from storage import db
 from storage.lock import WorkerLock, find_worker
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `main` does to the log of its process ends with the test."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
 
 
 @pytest.fixture
@@ -112,7 +120,7 @@ def test_a_space_is_served_to_everybody_and_a_desk_to_itself(monkeypatch):
     assert app._parse([]).host == "0.0.0.0"
 
 
-def test_an_occupied_port_is_one_clear_line(home, capsys):
+def test_an_occupied_port_is_one_clear_line(home, own_log, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -121,7 +129,7 @@ def test_an_occupied_port_is_one_clear_line(home, capsys):
     assert capsys.readouterr().err == f"port {port} is in use: choose another with --port\n"
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_line(home, capsys):
+def test_a_home_that_cannot_be_written_is_one_clear_line(home, own_log, capsys):
     home.write_text("a file where the folder should be")
     assert app.main(["--port", "0"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -149,4 +149,4 @@ def test_a_forged_or_expired_session_may_do_nothing(space: httpx.Client) -> None
     later = time.time() + 999
     assert "no task set" in start(signed(SECRET, later)), "the owner is let in"
     for cookie in (signed("", later), signed("guessed", later), signed(SECRET, 1), "kim"):
-        assert "Sign in: this is for a owner" in start(cookie)
+        assert "Sign in: this is for an owner" in start(cookie)
