@@ -34,7 +34,7 @@ from storage.lock import find_worker
 MAX_UPLOAD = "200mb"  # a file
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
-WEB_NICE = 10
+WEB_NICE = 5  # and no more: on a full machine the page must still answer
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 
