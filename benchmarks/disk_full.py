@@ -103,7 +103,7 @@ def _why(run_id: int, status: RunStatus) -> str:
     """The disk, as the reason of a stop; '' for any other."""
     if status is RunStatus.FAILED:
         told = jobs.error(run_id) or ""
-        return told if "no space left on the disk" in told else ""
+        return told if "no space left" in told else ""
     with db.open_session() as session:
         lines = queries.log_lines(session, run_id=run_id)
     newest = next((line.message for line in reversed(lines) if "paused" in line.message), "")
