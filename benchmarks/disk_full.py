@@ -25,7 +25,7 @@ from storage.jobs import RunStatus
 
 DISK = "disk"
 SIZE_MB, WATCHED_MB = 120, 60
-FULL_S, LONGEST_S = 60.0, 600.0  # it stays full this long, unless the run has stopped before
+FULL_S, LONGEST_S = 30.0, 600.0  # it stays full this long, unless the run has stopped before
 STOPPED = (RunStatus.FAILED, RunStatus.PAUSED)
 
 
