@@ -41,7 +41,6 @@ from storage.lock import find_worker
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
 MAX_WAITING = 1000  # events; Gradio's own bound on ZeroGPU is one
-WEB_NICE = 10
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 
@@ -126,7 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _ask_for_no_gpu()
     blocks = shell.build(access)
     launch(blocks, options.host, options.port)
-    _give_way(blocks)
     if is_container:
         threading.Thread(target=_examine, name="doctor", daemon=True).start()
     try:
@@ -153,14 +151,6 @@ def _ask_for_no_gpu() -> None:
     import spaces  # there on every Gradio Space
 
     spaces.GPU(lambda: None)
-
-
-def _give_way(blocks: GuardedBlocks) -> None:
-    """A run comes before those who look on. Of the server's thread and those that it starts
-    alone: a worker that we start again must not inherit it."""
-    thread = blocks.server.thread.native_id
-    if sys.platform == "linux" and thread:
-        os.setpriority(os.PRIO_PROCESS, thread, WEB_NICE)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

@@ -25,7 +25,7 @@ from storage.jobs import RunStatus
 
 DISK = "disk"
 SIZE_MB, WATCHED_MB = 120, 60
-FULL_S, LONGEST_S = 25.0, 600.0  # it stays full this long, unless the run has stopped before
+FULL_S, LONGEST_S = 30.0, 600.0  # it stays full this long, unless the run has stopped before
 STOPPED = (RunStatus.FAILED, RunStatus.PAUSED)
 
 
@@ -67,15 +67,16 @@ def _fill_and_mend(
 ) -> tuple[str, RunStatus, Rows]:
     """Why the run stopped, how it ended after there was room again, and its rows."""
     run_id = submit(config)
-    full_at = time.monotonic() + rng.uniform(8, 40)
+    full_at = time.monotonic() + rng.uniform(4, 25)
     filler: Path | None = None
     reason, mended = "", False
     deadline = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
         time.sleep(0.1)
         now = time.monotonic()
-        if filler is None and now >= full_at:
-            filler = fill(lab.home, leave=20_000_000 if is_watched else 100_000)
+        if filler is None and now >= full_at and jobs.status(run_id) is RunStatus.RUNNING:
+            filler = fill(lab.home, leave=20_000_000 if is_watched else 0)
+            full_at = now
         elif filler and not mended and _leave_it(run_id, now - full_at):
             filler.unlink()
             mended = True
@@ -102,7 +103,7 @@ def _why(run_id: int, status: RunStatus) -> str:
     """The disk, as the reason of a stop; '' for any other."""
     if status is RunStatus.FAILED:
         told = jobs.error(run_id) or ""
-        return told if "no space left on the disk" in told else ""
+        return told if "no space left" in told else ""
     with db.open_session() as session:
         lines = queries.log_lines(session, run_id=run_id)
     newest = next((line.message for line in reversed(lines) if "paused" in line.message), "")

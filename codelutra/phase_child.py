@@ -14,6 +14,7 @@ from codelutra.errors import CodeLutraError
 
 Send = Callable[[dict[str, Any]], None]
 Phase = Callable[[dict[str, Any], Send], None]
+DISK_FULL = ("No space left on device", "os error 28")  # Python's words; those of safetensors
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
@@ -39,7 +40,7 @@ def main(name: str, channel: Connection, log: str, environment: dict[str, str]) 
         return
     except Exception as error:  # the phase boundary: one line up, the traceback to the log
         traceback.print_exc()
-        send({"error": _one_line(error)})
+        send({"error": one_line(error)})
         sys.exit(1)
 
 
@@ -65,8 +66,10 @@ def _show_name(name: str) -> None:
         ctypes.CDLL(None).prctl(PR_SET_NAME, f"cl-{name}".encode())
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     text = str(error).strip().split("\n")[0] or type(error).__name__
+    if any(words in str(error) for words in DISK_FULL):
+        return "no space left on the disk: free some, then resume; what is finished is kept"
     return text if isinstance(error, CodeLutraError) else f"{type(error).__name__}: {text}"
 
 

@@ -1,5 +1,6 @@
 """Phase children: errors in one line, stopped at once, never left behind."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,9 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from codelutra.config import RefineConfig
 from codelutra.errors import GenerationError, StopRequested
 from codelutra.generation import GenerationRequest
 from codelutra.phase import PhaseChild, run_phase
+from codelutra.phase_child import one_line
+from codelutra.run_folder import RunFolder
+from codelutra.starting_again import start_again
 
 
 def start(job: dict, log: Path, should_stop: Callable[[], bool] = lambda: False) -> list[dict]:
@@ -130,3 +135,34 @@ def test_a_child_answers_one_job_after_the_other_with_what_it_has_loaded(
     assert second[0]["chunk"] == 3
     child.close()
     assert (tmp_path / "b").exists()
+
+
+def test_a_full_disk_is_told_by_a_phase_as_such() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert one_line(full).startswith("no space left on the disk: free some, then resume")
+    assert one_line(RuntimeError("I/O error: No space left on device (os error 28)")).startswith(
+        "no space left on the disk"
+    )
+
+
+def test_a_killed_phase_is_started_again_and_given_up_at_its_third_death(tmp_path: Path) -> None:
+    ledger = RunFolder(tmp_path / "run", RefineConfig.for_model("starter"), lambda *_: None)
+    starts: list[int] = []
+
+    def phase(_ledger: RunFolder, deaths: int) -> str:
+        starts.append(1)
+        if len(starts) <= deaths:
+            error = GenerationError("the generate phase died (exit code -9)")
+            error.was_killed = True
+            raise error
+        return "done"
+
+    assert start_again(phase, ledger, 2) == "done"
+    starts.clear()
+    with pytest.raises(GenerationError, match="died"):
+        start_again(phase, ledger, 3)
+    assert len(starts) == 3
+    starts.clear()
+    with pytest.raises(GenerationError, match="died"):  # this process ends, and killed it itself
+        start_again(phase, ledger, 1, is_leaving=lambda: True)
+    assert len(starts) == 1
