@@ -21,7 +21,7 @@ from benchmarks.kill_lab import (
 from codelutra.config import RefineConfig
 from codelutra.disk_watch import VARIABLE
 from storage import db, jobs, queries
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 DISK = "disk"
 SIZE_MB, WATCHED_MB = 120, 60

@@ -32,7 +32,7 @@ from benchmarks.kill_lab import (
 from benchmarks.private_postgres import PrivatePostgres, private_postgres, programs
 from codelutra.config import RefineConfig
 from storage import jobs
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 # Kills in one run: a phase whose child dies three times is given up, so of these fewer.
 KILLS = {"web": 4, "worker": 4, "sandbox": 4, "postgres": 4, "sampling": 2, "training": 2}

@@ -27,7 +27,7 @@ from benchmarks.claims import Claim, finish
 from benchmarks.kill_lab import KillLab, submit, wait_until_up
 from codelutra.config import RefineConfig
 from storage import db, jobs, queries
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 VIEWERS = 200
 LOAD_NICE = 19

@@ -12,7 +12,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.run_rows import RowsThatAreThere
 from codelutra.summary import promoted_iteration
 from storage import db, jobs, queries
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 
 @dataclass(frozen=True)

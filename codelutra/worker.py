@@ -44,7 +44,7 @@ from codelutra.trial_rows import run_trial
 from codelutra.worker_children import is_alive, kill_groups_of_children, process
 from codelutra.worker_locks import WorkerLocks, check_home
 from codelutra.worker_log import log_to
-from storage import db, jobs
+from storage import db, jobs, run_status
 from storage.gauges import set_reading
 from storage.lock import find_worker
 
@@ -111,7 +111,7 @@ def _launch(locks: WorkerLocks, run: Refine) -> None:
         "name": jobs.APPLICATION,
         "system_database_url": db.current().url,
         "system_database_engine": db.current().engine,
-        "application_version": jobs.VERSION,
+        "application_version": run_status.VERSION,
         "executor_id": "local",
         "log_level": "WARNING",
     }
@@ -157,7 +157,7 @@ def _launch(locks: WorkerLocks, run: Refine) -> None:
     DBOS.launch()
     log.info("worker %d started on %s", os.getpid(), db.current().home)
     for workflow in jobs.unfinished():
-        if workflow.app_version != jobs.VERSION:
+        if workflow.app_version != run_status.VERSION:
             log.warning("%s is of another version: resume it by hand", workflow.workflow_id)
 
 
@@ -280,7 +280,7 @@ def _pause_all(reason: str) -> None:
 
 def _has_work() -> bool:
     try:
-        return any(workflow.app_version == jobs.VERSION for workflow in jobs.unfinished())
+        return any(workflow.app_version == run_status.VERSION for workflow in jobs.unfinished())
     except DBAPIError as error:
         log.warning("cannot read the queue: %s", error)
         return True

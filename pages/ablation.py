@@ -27,9 +27,9 @@ from pages.format import (
 )
 from storage import ablations, db, jobs
 from storage.flips import heldout_flips
-from storage.jobs import RunStatus
 from storage.models import Iteration, Run
 from storage.queries import iterations
+from storage.run_status import RunStatus
 
 NUM_OUTPUTS = 4  # section, drawing, table, version
 PLACE = Place("ablation", "Ablation", "held-out pass@1 of each variant with its 95 % interval")

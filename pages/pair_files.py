@@ -17,10 +17,10 @@ from codelutra.pair_export import FORMATS, TRAINING, WHICH, Tally
 from codelutra.pair_rows import export_run, exported_rows
 from pages.format import count, text
 from pages.pair_look import Look
-from storage import db, jobs, pair_imports, queries
+from storage import db, pair_imports, queries, run_status
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.pair_models import PairImport
+from storage.run_status import RunStatus
 
 FOLDER = "codelutra-export-"
 KEPT_S = 3600.0  # a file that was made is there to be downloaded
@@ -66,7 +66,7 @@ def keep(run_id: int, upload: str, *, skip_bad: bool) -> int:
         if queries.get_run(session, run_id=run_id) is None:
             raise CodeLutraError(f"there is no run {run_id}")
         newest = pair_imports.newest(session, run_id=run_id)
-    if newest and pair_imports.status(newest) in jobs.UNDER_WAY:
+    if newest and pair_imports.status(newest) in run_status.UNDER_WAY:
         raise CodeLutraError(f"{newest.name} is being imported into this run: wait for its end")
     kept = db.current().home / "imports" / f"{uuid4().hex}{given.suffix.lower()}"
     kept.parent.mkdir(exist_ok=True)

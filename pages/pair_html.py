@@ -14,10 +14,10 @@ from pages.pair_diff import side_by_side
 from pages.pair_look import Shown, Who, prompt_of
 from pages.programs import found_by, verdict
 from storage import trials
-from storage.jobs import UNDER_WAY
 from storage.models import Sample, utc_now
 from storage.pair_models import PreferencePair, Review, Trial
 from storage.pairs import Evidence, held_since
+from storage.run_status import UNDER_WAY
 
 EMPTY = """<section class="panel empty" data-state="empty"><h3>No pair yet</h3>
 <p>A preference pair is a correct and an incorrect program for the same task. An iteration makes

@@ -7,7 +7,7 @@ from codelutra.fit import gib
 from pages.estimate import phase_rate
 from pages.format import PHASES, count, duration, text
 from pages.run_view import AT_WORK, RunView
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 UNITS = {"sample": "programs", "execute": "programs", "train": "steps", "evaluate": "tasks"}
 DOING = {

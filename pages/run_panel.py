@@ -18,7 +18,7 @@ from pages.place import can_run
 from pages.progress_panel import progress_of
 from pages.promotion import MARK, promoted
 from pages.run_view import AT_WORK, Gain, RunView
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from storage.trend import TrendPoint
 
 EMPTY = """<section class="panel empty" data-state="empty">

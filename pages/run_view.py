@@ -9,11 +9,11 @@ from sqlmodel import Session
 
 from codelutra.evaluation import paired_gain
 from pages.estimate import TimeLeft, time_left
-from storage import db, gauges, health, jobs, queries, steering
+from storage import db, gauges, health, jobs, queries, run_status, steering
 from storage.at_work import worker_at_work
 from storage.health import RaisedAlert
-from storage.jobs import RunStatus
 from storage.models import Progress, Run, Sample
+from storage.run_status import RunStatus
 from storage.trend import TrendPoint, run_trend
 
 AT_WORK = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.CANCELLING)
@@ -121,17 +121,17 @@ class RunView:
 
     @property
     def can_pause(self) -> bool:
-        return self.status in jobs.PAUSABLE
+        return self.status in run_status.PAUSABLE
 
     @property
     def can_cancel(self) -> bool:
-        return self.status in jobs.CANCELLABLE
+        return self.status in run_status.CANCELLABLE
 
     @property
     def can_resume(self) -> bool:
         # An interrupted run goes on by itself, unless another version of the worker began it.
         stuck = self.status is RunStatus.INTERRUPTED and self.worker_pid is not None
-        return stuck or self.status in jobs.STOPPED
+        return stuck or self.status in run_status.STOPPED
 
 
 def list_rows(

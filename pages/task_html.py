@@ -9,8 +9,8 @@ from codelutra.tasks.stored import StoredSet
 from pages.format import chip, count, duration, text
 from pages.task_list import Listed
 from storage import checks
-from storage.jobs import UNDER_WAY, RunStatus
 from storage.models import TaskCheck, utc_now
+from storage.run_status import UNDER_WAY, RunStatus
 
 PREVIEW = 5  # tasks
 MAX_LISTED = 5  # reasons, leaks

@@ -30,8 +30,8 @@ from pages.task_list import (
 )
 from storage import checks, db
 from storage.db import StorageError
-from storage.jobs import UNDER_WAY, RunStatus
 from storage.models import TaskCheck
+from storage.run_status import UNDER_WAY, RunStatus
 
 TICK_S = 1.5
 NUM_OUTPUTS = 15

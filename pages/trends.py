@@ -35,7 +35,7 @@ from pages.what_changed import (
 )
 from storage import db, health, jobs, queries
 from storage.health import RaisedAlert
-from storage.jobs import STOPPED, RunStatus
+from storage.run_status import STOPPED, RunStatus
 from storage.trend import TrendPoint, run_trend
 
 TICK_S = 3.0

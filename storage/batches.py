@@ -7,8 +7,8 @@ from sqlmodel import Session, col, select, update
 
 from storage import errands, jobs
 from storage.compare_models import Batch
-from storage.jobs import RunStatus
 from storage.models import utc_now
+from storage.run_status import RunStatus
 
 
 def submit(session: Session, batch: Batch) -> int:

@@ -4,17 +4,17 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from storage import db, errands, jobs
+from storage import db, errands, jobs, run_status
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.models import TaskCheck, utc_now
+from storage.run_status import RunStatus
 
 
 def submit(*, tasks: str, total: int) -> int:
     """Queues a check and returns its number; StorageError when the set is being checked."""
     with db.open_session() as session:
         newest = newest_check(session, tasks=tasks)
-        if newest and status(newest) in jobs.UNDER_WAY:
+        if newest and status(newest) in run_status.UNDER_WAY:
             raise StorageError(f"{tasks} is being checked already")
         check = TaskCheck(tasks=tasks, total=total)
         session.add(check)

@@ -9,8 +9,8 @@ from sqlmodel import Session, col, func, select, update
 from storage import errands, jobs
 from storage.compare_models import Answer, Comparison, Vote
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.models import utc_now
+from storage.run_status import RunStatus
 
 # After which nobody looks at it any more; browsers wake a hidden page once a minute.
 UNSEEN, UNSEEN_WAITING = timedelta(seconds=12), timedelta(seconds=150)

@@ -3,9 +3,9 @@
 from dbos import EnqueueOptions
 from sqlmodel import Session
 
-from storage import jobs
+from storage import jobs, run_status
 from storage.at_work import worker_at_work
-from storage.jobs import RunStatus, derive_check_status
+from storage.run_status import RunStatus, derive_check_status
 
 
 def enqueue(session: Session, *, workflow: str, queue: str, workflow_id: str, row_id: int) -> None:
@@ -15,7 +15,7 @@ def enqueue(session: Session, *, workflow: str, queue: str, workflow_id: str, ro
         "queue_name": queue,
         "workflow_id": workflow_id,
         "workflow_id_reuse_policy": "reject",
-        "app_version": jobs.VERSION,
+        "app_version": run_status.VERSION,
     }
     jobs.client().enqueue_in_transaction(session, options, row_id)
 

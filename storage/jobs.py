@@ -8,18 +8,17 @@ resume and fork keep the old workflow's version and step list, see the hosting n
 
 import contextlib
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 from sqlmodel import Session
 
-from storage import attempts, db, queries
+from storage import attempts, db, queries, run_status
 from storage.at_work import worker_at_work
 from storage.db import StorageError
-from storage.lock import Worker
 from storage.models import Iteration, Run
+from storage.run_status import CANCELLABLE, PAUSABLE, STOPPED, RunStatus, derive_status
 
 QUEUE = "runs"
 WORKFLOW = "refine_run"
@@ -39,34 +38,8 @@ AT_ONCE = dict.fromkeys(ONE_BY_ONE, 1) | {COMPARE_QUEUE: 4}
 # only those before an answer.
 POLL_S = dict.fromkeys(AT_ONCE, 2.0) | {QUEUE: 1.0, TRIAL_QUEUE: 0.5, COMPARE_QUEUE: 0.5}
 APPLICATION = "codelutra"
-# Bump by hand when a step is added, dropped or moved: workflows of another version are never
-# recovered (they could replay a wrong step) and show as interrupted until somebody resumes them.
-VERSION = "3"
 LAST = 2**31 - 1  # DBOS's lowest priority: behind all that have been given a place, see steering.py
 
-
-class RunStatus(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSING = "pausing"
-    PAUSED = "paused"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"  # started, then its worker died: continues when one starts
-
-
-UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.INTERRUPTED)  # of a check
-PAUSABLE = (RunStatus.RUNNING, RunStatus.INTERRUPTED)
-CANCELLABLE = (*PAUSABLE, RunStatus.QUEUED, RunStatus.PAUSING, RunStatus.PAUSED)
-STOPPED = (
-    RunStatus.PAUSING,
-    RunStatus.PAUSED,
-    RunStatus.CANCELLING,
-    RunStatus.CANCELLED,
-    RunStatus.FAILED,
-)
 
 _client: DBOSClient | None = None
 _database: db.Database | None = None  # that the client is of
@@ -151,7 +124,10 @@ def resume(run_id: int) -> None:
     with db.open_session() as session:
         run = run_or_error(session, run_id)
         now = _status(session, run)
-        if now is RunStatus.INTERRUPTED and _workflow(run.workflow_id).app_version != VERSION:
+        if (
+            now is RunStatus.INTERRUPTED
+            and _workflow(run.workflow_id).app_version != run_status.VERSION
+        ):
             client().cancel_workflow(run.workflow_id)
         elif now is RunStatus.INTERRUPTED:
             raise StorageError(f"run {run_id} was interrupted: it continues when a worker starts")
@@ -218,7 +194,7 @@ def _enqueue(session: Session, run: Run) -> None:
         "queue_name": QUEUE,
         "workflow_id": run.workflow_id,
         "workflow_id_reuse_policy": "reject",
-        "app_version": VERSION,
+        "app_version": run_status.VERSION,
         "priority": LAST,
     }
     client().enqueue_in_transaction(session, options, run.id)
@@ -272,39 +248,3 @@ def _statuses(session: Session, runs: Sequence[Run]) -> dict[int, RunStatus]:
         for run in runs
         if run.id is not None
     }
-
-
-def derive_status(
-    workflow: WorkflowStatus | None, asked: str | None, worker: Worker | None
-) -> RunStatus:
-    """The one place where a status comes from."""
-    if workflow is None or workflow.status in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-        return RunStatus.FAILED
-    if workflow.status == "SUCCESS":
-        return RunStatus.COMPLETED
-    is_taken_up = worker is not None and worker.workflow_id == workflow.workflow_id
-    is_executing = is_taken_up and worker is not None and worker.is_executing
-    if workflow.status == "CANCELLED" and asked == "pause":
-        return RunStatus.PAUSING if is_executing else RunStatus.PAUSED
-    if workflow.status == "CANCELLED":
-        return RunStatus.CANCELLING if is_executing else RunStatus.CANCELLED
-    if workflow.app_version != VERSION:
-        return RunStatus.INTERRUPTED
-    if is_taken_up:  # and until its end is recorded
-        return RunStatus.RUNNING
-    if workflow.status == "PENDING" and worker is None:
-        return RunStatus.INTERRUPTED
-    return RunStatus.QUEUED  # also in the moment between taking it up and executing it
-
-
-def derive_check_status(workflow: WorkflowStatus | None, worker: Worker | None) -> RunStatus:
-    """Of a check, which nobody pauses or resumes: another one is asked for instead."""
-    if workflow is None or workflow.status in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-        return RunStatus.FAILED
-    if workflow.status == "SUCCESS":
-        return RunStatus.COMPLETED
-    if workflow.status == "CANCELLED" or workflow.app_version != VERSION:
-        return RunStatus.CANCELLED  # one of another version is never taken up
-    if workflow.status == "PENDING" and worker is None:
-        return RunStatus.INTERRUPTED
-    return RunStatus.RUNNING if workflow.status == "PENDING" else RunStatus.QUEUED

@@ -7,9 +7,9 @@ from sqlmodel import Session, col, func, select
 
 from storage import errands, jobs, recording
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.models import Adapter, Iteration, Run, utc_now
 from storage.pair_models import PairImport
+from storage.run_status import RunStatus
 
 
 def submit(session: Session, wish: PairImport) -> int:

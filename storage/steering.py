@@ -7,10 +7,10 @@ order of ours can differ from the one in which the worker takes runs up.
 from sqlalchemy import column, table, update
 from sqlmodel import Session
 
-from storage import db, jobs, queries
+from storage import db, jobs, queries, run_status
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.models import Run
+from storage.run_status import RunStatus
 
 ENDABLE = (RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.PAUSED, RunStatus.INTERRUPTED)
 MAX_NOTE, MAX_TAGS = 4000, 200  # characters
@@ -90,7 +90,7 @@ def _endable(session: Session, run_id: int) -> Run:
 def _in_order(status: str) -> list[str]:
     """Attempts in the queue of runs, by workflow id."""
     found = jobs.client().list_workflows(
-        queue_name=jobs.QUEUE, status=status, app_version=jobs.VERSION,
+        queue_name=jobs.QUEUE, status=status, app_version=run_status.VERSION,
         load_input=False, load_output=False,
     )  # fmt: skip
     found.sort(key=lambda workflow: (workflow.priority or 0, workflow.created_at or 0))

@@ -6,9 +6,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from storage import errands, jobs
-from storage.jobs import RunStatus
 from storage.models import utc_now
 from storage.pair_models import PairWarning, PreferencePair, Trial
+from storage.run_status import RunStatus
 
 FLAKY = "flaky"  # the warning that a re-run can give
 

@@ -16,8 +16,8 @@ import sqlalchemy
 
 from codelutra.config import RefineConfig
 from storage import db, jobs
-from storage.jobs import RunStatus
 from storage.lock import find_worker
+from storage.run_status import RunStatus
 
 WORKER = Path(__file__).parent / "fake_worker.py"
 Process = subprocess.Popen[str]

@@ -18,8 +18,8 @@ from codelutra.models import file_sha256
 from codelutra.records import Adapter
 from codelutra.tasks.stored import ImportOptions, import_set, load_stored
 from storage import db, jobs, queries, recording
-from storage.jobs import RunStatus
 from storage.pair_models import PairImport
+from storage.run_status import RunStatus
 from tests.lab import Lab, lab, wait_for
 from tests.test_worker import LONG, counted
 

@@ -9,7 +9,7 @@ import pytest
 from codelutra.disk_watch import min_free_mb, shortage
 from codelutra.errors import CodeLutraError
 from storage import jobs
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from tests.lab import Lab, kill, lab
 from tests.test_worker import SMALL, assert_complete, log_of
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.kill_lab import KillLab, Rows, rows_of, submit
 from benchmarks.kills import SMALL, watch
 from benchmarks.private_postgres import private_postgres, programs
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 # Who is killed, in the order in which they come into a run, and how long after they were seen.
 PLAN = [("sampling", 0.3), ("web", 0.5), ("sandbox", 0.1), ("worker", 0.5), ("training", 0.5)]

@@ -19,7 +19,7 @@ from codelutra.snapshot_state import read_state
 from codelutra.snapshots import Snapshots, Store, restore_if_empty
 from pages.caveats import banner
 from storage import db, jobs, queries
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from tests.lab import Lab, kill, lab, wait_for
 from tests.test_worker import SMALL, assert_complete, counted, log_of
 

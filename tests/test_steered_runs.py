@@ -5,7 +5,7 @@ import pytest
 from codelutra.gauges import Gauges
 from storage import db, gauges, jobs, queries, recording, steering
 from storage.db import StorageError
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from tests.lab import Lab, database, kill, lab, wait_for
 
 __all__ = ["database", "lab"]

@@ -16,7 +16,7 @@ from codelutra.records import Adapter
 from codelutra.worker_locks import check_home
 from storage import db, jobs, queries, recording
 from storage.at_work import DatabaseLock, worker_at_work
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from tests.lab import Lab, Process, database, kill, lab, new_postgres, wait_for
 from tests.test_worker import SMALL, assert_complete, counted, log_of
 

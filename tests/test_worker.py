@@ -13,9 +13,9 @@ import pytest
 from codelutra.backends import ZERO_GPU
 from storage import checks, db, jobs, queries
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.lock import worker_alive
 from storage.models import TaskCheck
+from storage.run_status import RunStatus
 from tests.lab import Lab, database, kill, lab, wait_for
 
 __all__ = ["database", "lab"]

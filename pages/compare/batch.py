@@ -17,7 +17,7 @@ from pages.format import count, interval, percent, text
 from storage import batches, db
 from storage.compare_models import Batch
 from storage.db import StorageError
-from storage.jobs import UNDER_WAY, RunStatus
+from storage.run_status import UNDER_WAY, RunStatus
 
 OWN = ""  # the tasks that the run was scored on
 

@@ -14,7 +14,7 @@ from pages.pair_diff import side_by_side
 from pages.pair_html import visible
 from pages.programs import verdict
 from storage.compare_models import Answer
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 EMPTY = """<section class="panel empty" data-state="empty"><h3>Try it yourself</h3>
 <p>Put one prompt to the base and to what a run made of it, side by side. Each column proves which

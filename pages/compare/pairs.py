@@ -9,9 +9,9 @@ from codelutra.votes import find_pair
 from pages.pair_files import describe
 from storage import comparisons, db, pair_imports, queries
 from storage.compare_models import Comparison
-from storage.jobs import RunStatus
 from storage.models import Run
 from storage.pair_models import PairImport
+from storage.run_status import RunStatus
 
 
 def make_pair(comparison_id: int, run_id: int | None, chosen: int, rejected: int) -> int:

@@ -10,7 +10,7 @@ from codelutra.probe import NOISE_NATS
 from pages.format import text
 from pages.pair_html import visible
 from storage.compare_models import Answer, Comparison, Vote
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 
 LETTERS = "ABCD"
 APART_NATS = 0.5  # of a token that is marked

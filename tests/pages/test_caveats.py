@@ -8,8 +8,8 @@ from pages.caveats import banner, caveats
 from pages.run_panel import panel
 from pages.run_view import RunRow, list_rows, load_view
 from storage import db, recording
-from storage.jobs import RunStatus
 from storage.lock import Worker, WorkerLock
+from storage.run_status import RunStatus
 
 
 def row(**changes: object) -> RunRow:

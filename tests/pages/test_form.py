@@ -10,7 +10,7 @@ from codelutra.config_text import command_of
 from codelutra.errors import CodeLutraError, ModelError, TaskError
 from codelutra.tasks.quarantine import leave_out_quarantined
 from pages import form
-from storage import db, jobs, queries
+from storage import db, jobs, queries, run_status
 from tests.test_config_text import CONFIGS, made, read_command
 
 START = {"tasks": "starter", "model": "starter", "iterations": 1}
@@ -44,7 +44,7 @@ def test_a_filled_form_is_queued(store):
     assert (run.num_train, run.num_validation, run.num_heldout) == (32, 8, 30)
     assert run.config["training"]["beta"] == 0.2
     assert run.config["training"]["learning_rate"] == 1e-3
-    assert jobs.status(run_id) is jobs.RunStatus.QUEUED
+    assert jobs.status(run_id) is run_status.RunStatus.QUEUED
 
 
 @pytest.mark.parametrize("settings", CONFIGS, ids=str)

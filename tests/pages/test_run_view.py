@@ -9,8 +9,8 @@ from pages.run_list import queue_list
 from pages.run_panel import log_tail, panel
 from pages.run_view import RunRow, first_shown, list_rows, load_view, run_version
 from storage import db, queries, recording
-from storage.jobs import RunStatus
 from storage.lock import WorkerLock
+from storage.run_status import RunStatus
 
 
 def view_of(run_id: int):

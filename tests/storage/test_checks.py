@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from storage import checks, db, jobs, queries, recording
+from storage import checks, db, jobs, queries, recording, run_status
 from storage.db import StorageError
-from storage.jobs import RunStatus, derive_check_status
 from storage.models import TaskCheck
+from storage.run_status import RunStatus, derive_check_status
 from storage.solved import solved_counts
 from tests.lab import Lab
 
@@ -60,7 +60,7 @@ def test_findings_are_those_of_the_newest_check_that_ended(lab: Lab) -> None:
     ],
 )
 def test_the_status_of_a_check(workflow: str, has_worker: bool, expected: RunStatus) -> None:
-    found: Any = SimpleNamespace(status=workflow, app_version=jobs.VERSION)
+    found: Any = SimpleNamespace(status=workflow, app_version=run_status.VERSION)
     worker: Any = SimpleNamespace() if has_worker else None
     assert derive_check_status(found, worker) is expected
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from storage import db, jobs, queries
+from storage import db, jobs, queries, run_status
 from storage.db import StorageError
-from storage.jobs import VERSION, RunStatus, derive_status
 from storage.lock import Worker, WorkerLock, find_worker, worker_alive
+from storage.run_status import VERSION, RunStatus, derive_status
 from tests.lab import Lab
 
 
@@ -82,7 +82,7 @@ def test_an_attempt_of_another_version_waits_for_somebody_to_resume_it(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = lab.submit()
-    monkeypatch.setattr(jobs, "VERSION", "next")
+    monkeypatch.setattr(run_status, "VERSION", "next")
     assert jobs.status(run_id) is RunStatus.INTERRUPTED
     jobs.resume(run_id)
     assert jobs.status(run_id) is RunStatus.QUEUED

@@ -17,9 +17,9 @@ from codelutra.tasks import load_tasks, select_tasks
 from codelutra.training import phase as training_phase
 from storage import db, jobs, pair_imports, queries, reviews
 from storage.db import StorageError
-from storage.jobs import RunStatus
 from storage.pair_models import PairImport
 from storage.pair_models import PreferencePair as Row
+from storage.run_status import RunStatus
 from tests.fake_hub import REPO, SHA, Hub, hub
 from tests.lab import Lab, database, lab, wait_for
 from tests.pair_files import PROMPT, good, write_rows, write_set

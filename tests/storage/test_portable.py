@@ -13,7 +13,7 @@ from sqlalchemy import inspect
 
 from storage import db, jobs, portable, queries, recording
 from storage.db import StorageError
-from storage.jobs import RunStatus
+from storage.run_status import RunStatus
 from tests.lab import Lab, kill, lab, new_postgres, wait_for
 from tests.test_worker import SMALL, assert_complete, counted
 

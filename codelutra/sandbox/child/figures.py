@@ -48,7 +48,7 @@ def _pixels(figure: Any) -> bytes:
 
     width, height = figure.get_size_inches()
     figure.set_dpi(min(figure.dpi, math.sqrt(MAX_PIXELS / (width * height))))
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     columns, rows = canvas.get_width_height()
     return SIZE.pack(columns, rows) + bytes(canvas.buffer_rgba())
