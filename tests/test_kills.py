@@ -3,6 +3,7 @@
 The shortened form of benchmarks/kills.py: the run ends as an undisturbed one, row by row.
 """
 
+import os
 import random
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,9 @@ def test_whoever_is_killed_the_run_ends_as_undisturbed(
 
 @pytest.mark.slow
 @pytest.mark.postgres
+@pytest.mark.skipif(
+    "CODELUTRA_FULL" not in os.environ, reason="a minute: with a quick loop in test_takeover.py"
+)
 def test_a_killed_postgres_changes_nothing_in_a_real_run(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
