@@ -12,8 +12,8 @@ import yaml
 from codelutra import cli
 from codelutra.deploy import NOT_ON_LIGHT, Shape, space_files
 from tests.container import dockerfile
+from tests.fake_hub import REPO, Hub, hub
 from tests.test_cli import fails
-from tests.test_hub_push import Hub, hub
 
 __all__ = ["hub"]
 
@@ -85,10 +85,10 @@ def test_a_dry_run_prints_every_file_and_uploads_none(hub: Hub, spaces, capsys) 
 
 def test_a_space_is_private_and_holds_no_file_of_an_older_version(hub: Hub, spaces, capsys) -> None:
     hub.files["codelutra/gone.py"] = b""
-    assert cli.main(["deploy", "space", "me/lab", "--gpu"]) == 0
+    assert cli.main(["deploy", "space", REPO, "--gpu"]) == 0
     assert (hub.kinds, hub.is_private) == ({"space"}, True)
     assert hub.files == spaces["gpu"]
-    assert "is private already" in fails(capsys, "deploy", "space", "me/lab", "--gpu", "--public")
+    assert "is private already" in fails(capsys, "deploy", "space", REPO, "--gpu", "--public")
 
 
 def test_a_deployment_without_a_name_or_a_token_is_refused(monkeypatch, capsys) -> None:

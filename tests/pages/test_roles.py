@@ -104,18 +104,18 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             env={**os.environ, "CODELUTRA_HOME": str(folder / "home"), USERS: ACCOUNTS},
         )  # fmt: skip
     deadline = time.monotonic() + 120
-    while b"CodeLutra is at" not in log.read_bytes():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
-    worker = None
-    while worker is None:
-        assert time.monotonic() < deadline, "the worker does not start"
-        worker = find_worker(folder / "home")
-    assert b"secret" not in Path(f"/proc/{worker.pid}/environ").read_bytes()
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
+    try:
+        while b"CodeLutra is at" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        while not ((worker := find_worker(folder / "home")) and worker.pid):
+            assert time.monotonic() < deadline, "the worker does not start"
+        assert b"secret" not in Path(f"/proc/{worker.pid}/environ").read_bytes()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def signed_in(app: str, name: str) -> httpx.Client:
