@@ -13,7 +13,10 @@ def licence_of(model: str, revision: str | None) -> str:
         return _in_card(folder / "README.md")
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(model, "README.md", revision=revision)
+    try:
+        cached = try_to_load_from_cache(model, "README.md", revision=revision)
+    except ValueError:  # no name of the Hub: a folder that is gone
+        return ""
     return _in_card(Path(cached)) if isinstance(cached, str) else _on_hub(model, revision)
 
 

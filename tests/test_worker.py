@@ -225,6 +225,9 @@ def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(  # on SQLite: test_kills.py
+    "database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 def test_five_kills_at_random_moments_lose_and_double_nothing(lab: Lab) -> None:
     chance = random.Random(11)
     run_id = lab.submit(max_train=30, iterations=3, sampling={"num_samples": 4})

@@ -119,6 +119,9 @@ def test_pause_resume_and_a_killed_worker(running_app, page):
     wait_until_completed(page)
 
 
+@pytest.mark.skipif(
+    "CODELUTRA_FULL" not in os.environ, reason="minutes: test_kills.py kills the web process, too"
+)
 def test_a_killed_page_changes_nothing_in_its_run(browser, running_app, page):
     page.goto(running_app.url)
     fill_reduced(page)
