@@ -31,7 +31,7 @@ from codelutra.errors import CodeLutraError
 from codelutra.log_lines import adopt, log_to_stderr
 from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
-from pages import shell
+from pages import live, shell
 from pages.gate import MAX_BODY_MB, Gate
 from pages.roles import LOCAL, USERS, Access, GuardedBlocks
 from storage import alive, jobs
@@ -184,7 +184,7 @@ def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
         css_paths=shell.CSS_FILES,
         head=shell.head_script(),
         app_kwargs={
-            "routes": [Route("/health", answer_health)],
+            "routes": [Route("/health", answer_health), Route(live.PATH, blocks.live.answer)],
             "middleware": [Middleware(Gate, LOCAL if blocks.access.is_desk else ())],
         },
     )

@@ -1,7 +1,7 @@
 """Do people who look on slow a run down? `python -m benchmarks.viewers [--quick]`
 
-200 visitors from loopback keep the page open, half on Refine and half on Trends, and poll what
-the page's timers poll, as often as they do. Starter runs alternate, without them and with them.
+200 visitors from loopback keep the page open, half on Refine and half on Trends, and ask what the
+page asks, as often as it does. Starter runs alternate, without them and with them.
 The load itself is made on the same machine, at nice 19: its share is told beside the result.
 """
 
@@ -9,16 +9,19 @@ import argparse
 import asyncio
 import json
 import os
-import random
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import psutil
@@ -33,9 +36,12 @@ VIEWERS = 200
 LOAD_NICE = 19
 PHASES = ("sample", "execute", "pair", "train", "evaluate")
 RAMP_S = 20.0  # they do not all come in one second
-TABS = {"refine": "run-picker", "trends": "trend-picker"}  # and what their timers renew
-ANSWER_S = 30.0  # without an answer for this long, a request has failed
+TABS = 2  # of the page, that ask by themselves
+REFINE_PARTS = ("run-panel", "run-queue", "run-programs", "run-log")
+VERSION = re.compile('data-version="(.*?)"')
+ASKS = re.compile('data-ask="(.*?)" data-mark="(.*?)"')
 KEPT_S = 4.0  # the server closes a connection on which nothing came for 5 s
+ANSWER_S = 30.0  # without an answer for this long, a request has failed
 OVER = (RunStatus.COMPLETED, RunStatus.FAILED)
 
 
@@ -122,7 +128,8 @@ def end_load(load: "subprocess.Popen[str]") -> dict[str, Any]:
 @dataclass
 class Tally:
     ok: int = 0
-    polls: int = 0  # that have had an answer
+    opened: int = 0
+    renewed: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
 
@@ -134,7 +141,16 @@ class Event:
     number: int
     trigger: int
     inputs: list[Any]  # None for a gr.State, which the server keeps
-    every_s: float
+
+    def body(self, session: str, values: list[Any]) -> bytes:
+        asked = {
+            "data": values,
+            "event_data": None,
+            "fn_index": self.number,
+            "trigger_id": self.trigger,
+            "session_hash": session,
+        }
+        return json.dumps(asked).encode()
 
 
 async def look_on(port: int, viewers: int) -> int:
@@ -142,16 +158,14 @@ async def look_on(port: int, viewers: int) -> int:
     events = page_events(port)
     tally = Tally()
     waiting = asyncio.get_running_loop()
-    tabs = list(TABS)
     tasks = [
-        asyncio.create_task(visit(port, number, tabs[number % 2], events, tally, viewers))
+        asyncio.create_task(Visit(port, number, events, tally).stay(RAMP_S * number / viewers))
         for number in range(viewers)
     ]
-    polls = sum(len(events[""]) + len(events[tabs[number % 2]]) for number in range(viewers))
-    while tally.polls < polls:  # each has had its first answer, which is the whole page
+    while tally.opened < viewers:
         await asyncio.sleep(0.5)
     tally.waits.clear()
-    tally.ok = 0
+    tally.ok = tally.renewed = 0
     started, cpu = time.monotonic(), time.process_time()
     print("all are here", flush=True)
     await waiting.run_in_executor(None, sys.stdin.readline)
@@ -162,6 +176,7 @@ async def look_on(port: int, viewers: int) -> int:
     waits = sorted(tally.waits) or [0.0]
     told = {
         "requests": tally.ok,
+        "renewals": tally.renewed,
         "per_second": round(tally.ok / seconds, 1),
         "failed": tally.failures.total(),
         "failures": dict(tally.failures.most_common(3)),
@@ -173,78 +188,100 @@ async def look_on(port: int, viewers: int) -> int:
     return 0
 
 
-def page_events(port: int) -> dict[str, list[Event]]:
-    """What the page's timers ask, by tab, and '' for what they ask on every tab."""
+def page_events(port: int) -> list[Event]:
+    """What renews the tabs, one each, as the page's configuration tells it."""
     with urlopen(f"http://127.0.0.1:{port}/config") as answer:
         config = json.load(answer)
     parts = {each["id"]: each for each in config["components"]}
-    found: dict[str, list[Event]] = {"": [], **{tab: [] for tab in TABS}}
+    found = []
     for asked in config["dependencies"]:
         for target, what in asked["targets"]:
-            timer = parts.get(target, {}).get("props", {})
-            first = parts[asked["outputs"][0]]["props"].get("elem_id") if asked["outputs"] else ""
-            tab = next((tab for tab, picker in TABS.items() if picker == first), "")
-            if what == "tick" and (tab or timer.get("active")):
+            if what == "renew":
                 values = [parts[one]["props"].get("value") for one in asked["inputs"]]
-                found[tab].append(Event(asked["id"], target, values, float(timer["value"])))
-    assert all(found.values()), "the page has changed: which timers are whose?"
+                found.append(Event(asked["id"], target, values))
+    assert len(found) == TABS, "the page has changed: what renews which tab?"
     return found
 
 
-async def visit(
-    port: int, number: int, tab: str, events: dict[str, list[Event]], tally: Tally, visitors: int
-) -> None:
-    """One open page: its heartbeat, and each of its timers on a connection of its own."""
-    chance = random.Random(number)
-    await asyncio.sleep(RAMP_S * number / visitors)
-    session = f"viewer{number}"
-    _, writer = await asyncio.open_connection("127.0.0.1", port)  # open for as long as the page is
-    writer.write(f"GET /gradio_api/heartbeat/{session} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
-    try:
-        polls = [poll(port, session, event, tally, chance) for event in events[""] + events[tab]]
-        await asyncio.gather(*polls)
-    finally:
-        writer.close()
+class Visit:
+    """One open page, which asks as `pages/live.js` does."""
 
+    def __init__(self, port: int, number: int, events: Sequence[Event], tally: Tally) -> None:
+        self.port, self.tally = port, tally
+        self.session = f"viewer{number}"
+        self.event = events[number % len(events)]
+        self.ask, self.mark = "", ""
+        self.have: dict[str, str] = {}
+        self.connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.used_at = 0.0
 
-async def poll(port: int, session: str, event: Event, tally: Tally, chance: random.Random) -> None:
-    """As gr.Timer does: a tick is left out while the answer to the one before is awaited."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    values = list(event.inputs)
-    is_first = True
-    await asyncio.sleep(chance.uniform(0, event.every_s))
-    while True:
-        if event.every_s > KEPT_S:
-            writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        started = time.monotonic()
-        body = json.dumps(
-            {
-                "data": values,
-                "event_data": None,
-                "fn_index": event.number,
-                "trigger_id": event.trigger,
-                "session_hash": session,
-            }
-        ).encode()
-        head = "POST /gradio_api/run/predict HTTP/1.1\r\nHost: lab\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    async def stay(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        _, heart = await asyncio.open_connection("127.0.0.1", self.port)  # open as long as the page
+        heart.write(self._head("GET", f"/gradio_api/heartbeat/{self.session}"))
         try:
-            writer.write(head.encode() + body)
+            await self._renew()
+            self.tally.opened += 1
+            while True:
+                await asyncio.sleep(await self._look())
+        finally:
+            heart.close()
+
+    async def _look(self) -> float:
+        """Seconds until the next."""
+        have = " ".join(f"{name}:{version}" for name, version in self.have.items())
+        query = urlencode({"page": self.session, "mark": self.mark, "have": have})
+        head = self._head("GET", f"/live?{self.ask}&{query}")
+        told = await self._answer(head)
+        if told is None:
+            return 2.0
+        for name, text in told["parts"].items():
+            self.have[name] = VERSION.findall(text)[0]
+        if told["renew"]:
+            self.tally.renewed += 1
+            await self._renew()
+        return float(told["wait_s"])
+
+    async def _renew(self) -> None:
+        """The event of Gradio that draws the tab."""
+        values = list(self.event.inputs)
+        body = self.event.body(self.session, values)
+        told = await self._answer(self._head("POST", "/gradio_api/run/predict", body) + body)
+        texts = [text for text in (told or {}).get("data", ()) if isinstance(text, str)]
+        for ask, mark in ASKS.findall(unescape("".join(texts))):
+            self.ask, self.mark = ask, mark
+        if not self.have:  # these components are there, with what comes first
+            self.have = dict.fromkeys(("banner", "worker-state"), "none")
+            if "tab=refine" in self.ask:
+                self.have |= dict.fromkeys(REFINE_PARTS, "none")
+
+    def _head(self, method: str, path: str, body: bytes = b"") -> bytes:
+        length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return f"{method} {path} HTTP/1.1\r\nHost: lab\r\n{length if body else ''}\r\n".encode()
+
+    async def _answer(self, request: bytes) -> Any:
+        """None where it failed."""
+        started = time.monotonic()
+        try:
+            if self.connection and started - self.used_at > KEPT_S:
+                self.connection[1].close()
+                self.connection = None
+            if self.connection is None:
+                self.connection = await asyncio.open_connection("127.0.0.1", self.port)
+            reader, writer = self.connection
+            writer.write(request)
             status, answer = await asyncio.wait_for(read_answer(reader), ANSWER_S)
+            self.used_at = time.monotonic()
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
-            tally.failures[type(error).__name__] += 1
-            writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            continue
-        took = time.monotonic() - started
-        if status == 200:
-            tally.ok, tally.polls = tally.ok + 1, tally.polls + is_first
-            is_first = False
-            tally.waits.append(took)
-        else:
-            tally.failures[f"{status} {answer[:200]!r}"] += 1
-        await asyncio.sleep(max(0.0, event.every_s - took % event.every_s))
+            self.tally.failures[type(error).__name__] += 1
+            self.connection = None
+            return None
+        if status != 200:
+            self.tally.failures[f"{status} {answer[:200]!r}"] += 1
+            return None
+        self.tally.ok += 1
+        self.tally.waits.append(time.monotonic() - started)
+        return json.loads(answer)
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -9,17 +9,16 @@ from gradio.components import Component
 from gradio.events import api
 
 from codelutra.errors import CodeLutraError
-from pages import form, place, refine_api, start_form
+from pages import form, live, place, refine_api, start_form
 from pages.format import READING, text
 from pages.roles import Role, require
 from pages.run_list import config_of_run
-from pages.run_news import END_HERE, NUM_OUTPUTS, Look, RunNews, show
+from pages.run_news import END_HERE, NUM_OUTPUTS, Look, renew, show
 from pages.run_view import load_view
 from pages.start_form import QUIET, StartForm
 from storage import db, jobs, steering
 from storage.db import StorageError
 
-TICK_S = 1.5
 CLICKS = (
     "element.addEventListener('click', (event) => {"
     "  const button = event.target.closest('button[data-at], button[data-run]');"
@@ -83,7 +82,7 @@ class RefineTab:
     """What is needed around the tab."""
 
     picker: gr.Dropdown
-    timer: gr.Timer
+    timer: gr.Timer  # of the form
     outputs: list[Any]
 
 
@@ -104,7 +103,7 @@ class _Column:
     note: gr.Textbox
     save: gr.Button
     look: gr.State
-    version: gr.State
+    asks: gr.HTML
     outputs: list[Any]  # of `show`
 
 
@@ -115,8 +114,7 @@ def render() -> RefineTab:
             made = start_form.render()
         with gr.Column(scale=9, min_width=320, elem_id="run-column"):
             column = _column()
-    timer = gr.Timer(TICK_S, active=False)  # until the address bar is read
-    _wire(column, timer)
+    _wire(column)
     for button, is_smoke in made.buttons:
         queued = button.click(
             lambda given, is_smoke=is_smoke: start(given, made, smoke=is_smoke),
@@ -132,7 +130,7 @@ def render() -> RefineTab:
     api(refine_api.list_runs, api_name="runs")
     api(refine_api.start_run, api_name="start_run")
     api(refine_api.run_status, api_name="run_status")
-    return RefineTab(column.picker, timer, column.outputs)
+    return RefineTab(column.picker, made.timer, column.outputs)
 
 
 def _column() -> _Column:
@@ -143,7 +141,7 @@ def _column() -> _Column:
         words = gr.Textbox(
             label="Find", placeholder="name, tag, note", visible=False, elem_id="run-words", scale=1
         )
-    body = gr.HTML(READING, js_on_load=CLICKS, elem_id="run-panel")
+    body = gr.HTML(READING, js_on_load=CLICKS + live.on_load("run-panel"), elem_id="run-panel")
     with gr.Column(visible=False) as controls:
         with gr.Row(elem_id="run-buttons"):
             pause = gr.Button("Pause", interactive=False, min_width=90)
@@ -151,26 +149,31 @@ def _column() -> _Column:
             end_here = gr.Button(END_HERE, interactive=False, min_width=190, elem_id="end-here")
             cancel = gr.Button("Cancel", interactive=False, min_width=90)
             copy = gr.Button("Clone into the form", min_width=150, elem_id="clone")
-        queue = gr.HTML("", js_on_load=CLICKS, elem_id="run-queue")
+        queue = gr.HTML("", js_on_load=CLICKS + live.on_load("run-queue"), elem_id="run-queue")
         with gr.Accordion("Latest programs", open=True):
-            latest = gr.HTML("", max_height=420, elem_id="run-programs")
+            latest = gr.HTML(
+                "", max_height=420, js_on_load=live.on_load("run-programs"), elem_id="run-programs"
+            )
         with gr.Accordion("Log", open=True):
-            log = gr.HTML("", autoscroll=True, max_height=260, elem_id="run-log")
+            log = gr.HTML(
+                "", autoscroll=True, max_height=260, js_on_load=live.on_load("run-log"),
+                elem_id="run-log",
+            )  # fmt: skip
         with gr.Accordion("Settings, tags and note", open=False, elem_id="about-run"):
             settings = gr.HTML("", elem_id="run-settings")
             tags = gr.Textbox(label="Tags", placeholder="words", elem_id="run-tags")
             note = gr.Textbox(label="Note", lines=2, max_lines=8, elem_id="run-note")
             save = gr.Button("Save tags and note", size="sm", elem_id="save-note")
-    look, version = gr.State(Look()), gr.State(None)
+    look, asks = gr.State(Look()), gr.HTML("", js_on_load=live.ON_LOAD_ASKS)
     outputs: list[Any] = [
         picker, body, controls, queue, latest, log, pause, resume, end_here, cancel, copy,
-        settings, tags, note, words, look, version,
+        settings, tags, note, words, look, asks,
     ]  # fmt: skip
     return _Column(picker, words, body, queue, pause, resume, end_here, cancel, copy, tags, note,
-                   save, look, version, outputs)  # fmt: skip
+                   save, look, asks, outputs)  # fmt: skip
 
 
-def _wire(column: _Column, timer: gr.Timer) -> None:
+def _wire(column: _Column) -> None:
     of_look = [column.picker, column.look, column.words]
 
     def look_of(run_id: int | None, look: Look, words: str | None) -> Look:
@@ -178,31 +181,23 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
         iteration = look.iteration if run_id == look.run_id else None
         return Look(run_id, iteration, words or "")
 
-    news = RunNews()
-
-    def done(look: Look, action: Callable[[int], object]) -> list[Any]:
-        try:
-            return act(look, action)
-        finally:
-            news.forget()
-
-    def tick(run_id: int | None, look: Look, words: str | None, seen: Any) -> list[Any]:
-        return news.show(look_of(run_id, look, words), seen)
+    def on_renew(run_id: int | None, look: Look, words: str | None) -> list[Any]:
+        return renew(look_of(run_id, look, words))
 
     def click(run_id: int | None, look: Look, words: str | None, event: gr.EventData) -> list[Any]:
         now, clicked = look_of(run_id, look, words), event._data
         if "run" in clicked:
             require(Role.OWNER)
             moved, by = int(clicked["run"]), int(clicked["by"])
-            return done(now, lambda _: steering.move(moved, by=by))
+            return act(now, lambda _: steering.move(moved, by=by))
         at = int(clicked["at"])
         return show(replace(now, iteration=None if at == now.iteration else at), keeps_notes=True)
 
     def save(run_id: int | None, look: Look, words: str | None, tags: str, note: str) -> list[Any]:
         now = look_of(run_id, look, words)
-        return done(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
+        return act(now, lambda run_id: steering.annotate(run_id, note=note, tags=tags))
 
-    timer.tick(tick, [*of_look, column.version], column.outputs, **QUIET)
+    column.asks.renew(on_renew, of_look, column.outputs, **QUIET)
     chosen = column.picker.input(
         lambda *given: show(look_of(*given)), of_look, column.outputs, **QUIET
     )
@@ -222,7 +217,7 @@ def _wire(column: _Column, timer: gr.Timer) -> None:
     ):
 
         def on_act(run_id: int | None, look: Look, words: str | None, action: Any = action) -> Any:
-            return done(look_of(run_id, look, words), action)
+            return act(look_of(run_id, look, words), action)
 
         button.click(on_act, of_look, column.outputs, **SPEAKING)
     column.save.click(save, [*of_look, column.tags, column.note], column.outputs, **SPEAKING)

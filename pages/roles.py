@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
 
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
@@ -88,6 +89,15 @@ class Access:
             log.warning("sign-in refused: %s", known.name if known else "no such name")
         return is_right
 
+    def may_look(self, request: Request) -> bool:
+        """For a route of ours beside Gradio's, which asks for a name in the same way."""
+        if not self.accounts:
+            return True
+        app = request.app
+        names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+        tokens = [request.cookies[name] for name in names if name in request.cookies]
+        return any(app.tokens.get(token) in self.accounts for token in tokens)
+
     def visitor(self, request: Any) -> Visitor:
         """Of a `gr.Request`, or of none: then nobody is known."""
         if self.is_space:
@@ -156,16 +166,16 @@ ROLES: dict[str, Role] = {
             "pair_files:wire.<locals>.on_make pairs:render.<locals>.<lambda> "
             "pairs:render.<locals>.on_event pairs:render.<locals>.on_filter "
             "pairs:render.<locals>.on_run refine:_wire.<locals>.<lambda> "
-            "refine:_wire.<locals>.click refine:_wire.<locals>.tick refine:clone "
+            "refine:_wire.<locals>.click refine:_wire.<locals>.on_renew refine:clone "
             "refine_api:list_runs refine_api:run_status shell:build.<locals>.open_address "
             "shell:build.<locals>.open_compare shell:build.<locals>.open_pairs "
             "shell:build.<locals>.open_refine shell:build.<locals>.open_tasks "
-            "shell:build.<locals>.open_trends shell:refresh_around "
+            "shell:build.<locals>.open_trends "
             "start_form:_follow.<locals>.refresh start_form:_widgets.<locals>.<lambda> "
             "start_form:choose_model start_form:choose_preset start_form:load_file "
             "tasks:check_status tasks:render.<locals>.<lambda> tasks:render.<locals>.click "
             "tasks:render.<locals>.show_imported tasks:render.<locals>.tick tasks:task_sets "
-            "training_section:show_section trends:alerts trends:render.<locals>.tick trends:show "
+            "training_section:show_section trends:alerts trends:render.<locals>.renew trends:show "
             "trends:training trends:trend what_changed:changes "
             "what_changed:wire_changes.<locals>.click "
             "what_changed:wire_changes.<locals>.pick.<locals>.picked"
@@ -193,6 +203,7 @@ class GuardedBlocks(gr.Blocks):
     """Every event comes through `process_api`, whether by a button, a timer or the API."""
 
     access: Access = Access({})
+    live: Any  # what open pages ask for beside the events
 
     async def process_api(self, block_fn: Any, *args: Any, **kwargs: Any) -> Any:
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
@@ -210,6 +221,8 @@ class GuardedBlocks(gr.Blocks):
             raise gr.Error(str(error) or type(error).__name__, print_exception=False) from error
         finally:
             _here.reset(token)
+            if needed > Role.VIEWER:  # it has changed something, which everybody is to see
+                self.live.forget()
 
 
 def require(role: Role) -> None:

@@ -215,32 +215,6 @@ def newest_gain(session: Session, *, run_id: int, trend: Sequence[TrendPoint]) -
     return Gain(difference, low, high, len(both))
 
 
-def run_version(session: Session, *, run_id: int | None, rows: Sequence[RunRow]) -> tuple[Any, ...]:
-    """Changes exactly when the page has something new to say; cheap enough to ask every tick."""
-    worker = worker_at_work()
-    listed = tuple(row.label for row in rows)
-    if run_id is None:
-        return (listed, worker is None)
-    run, progress = (
-        queries.get_run(session, run_id=run_id),
-        queries.progress(session, run_id=run_id),
-    )
-    last_line = queries.log_lines(session, run_id=run_id, limit=1)
-    return (
-        run_id,
-        listed,
-        worker is None,
-        progress and (progress.iteration, progress.phase, progress.done, progress.total),
-        progress and progress.updated_at.isoformat(),
-        last_line[-1].id if last_line else 0,
-        sum(i.pass_at_1 is not None for i in queries.iterations(session, run_id=run_id)),
-        health.count_alerts(session, run_id=run_id),
-        run and (run.stop_after, run.note),
-        steering.waiting(),
-        gauges.reading(session),
-    )
-
-
 def _row(run: Run, status: RunStatus) -> RunRow:
     assert run.id is not None
     return RunRow(

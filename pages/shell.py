@@ -10,7 +10,7 @@ from gradio.components import Component
 from codelutra.config import STARTER
 from codelutra.snapshot_state import SnapshotState, read_state
 from codelutra.snapshot_state import address as snapshot_address
-from pages import compare, pairs, refine, run_news, tasks, trends
+from pages import compare, live, pairs, refine, run_news, tasks, trend_runs, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
@@ -25,7 +25,7 @@ CSS_FILES = [
     FOLDER / name for name in ("style.css", "pairs.css", "review.css", "compare/compare.css")
 ]
 TABS = ("refine", "trends", "pairs", "compare", "tasks")
-TICK_S = 3.0
+TIMED = ("refine", "pairs", "compare", "tasks")  # these have a timer of their own
 
 HEADER = """<header class="product"><h1>CodeLutra</h1>
 <p>Refines a code model from its own mistakes: sample, execute, pair, train, evaluate.</p>
@@ -64,17 +64,21 @@ def theme() -> gr.themes.Base:
 
 
 def head_script() -> str:
-    return f"<script>{(FOLDER / 'address.js').read_text()}</script>"
+    scripts = [(FOLDER / name).read_text() for name in ("address.js", "live.js")]
+    return f"<script>{''.join(scripts)}</script>"
 
 
-def around() -> tuple[str, str]:
-    """What stands above and below every tab: a warning, if there is one, and the footer."""
+def around() -> dict[str, str]:
+    """What stands above and below every tab: a warning, if there is one, and the worker's state."""
     worker = worker_at_work()
     snapshot = read_state(db.current().home) if snapshot_address() else SnapshotState()
-    return banner(worker, snapshot), footer(worker, snapshot)
+    return {
+        "banner": live.part(banner(worker, snapshot)),
+        "worker-state": live.part(worker_state(worker, snapshot)),
+    }
 
 
-def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
+def who_and_where() -> str:
     """Paths of the machine are for its owner."""
     visitor = caller()
     if visitor is DESK:
@@ -84,6 +88,13 @@ def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
     else:
         who = "you may look; sign in to do more"
     where = f"data in {text(db.current().home)}" if visitor.role is Role.OWNER else ""
+    return (
+        f'<div class="visitor"><span class="faint">{where}</span>'
+        f"<span data-visitor>{who}</span></div>"
+    )
+
+
+def worker_state(worker: Worker | None, snapshot: SnapshotState) -> str:
     if worker is None:
         state = "worker not running: runs continue when it starts"
     else:
@@ -92,15 +103,7 @@ def footer(worker: Worker | None, snapshot: SnapshotState) -> str:
         state = f"worker running{place}, pid {worker.pid}, {doing}"
     dot = "on" if worker else "off"
     kept = f'<span class="faint">snapshot of {text(snapshot.at)}</span>' if snapshot.at else ""
-    return (
-        f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>'
-        f'{kept}<span class="faint">{where}</span><span data-visitor>{who}</span></footer>'
-    )
-
-
-def refresh_around(seen: tuple[str, str] | None) -> list[Any]:
-    now = around()
-    return [gr.skip()] * 3 if now == seen else [*now, now]
+    return f'<footer class="worker"><i class="dot {dot}"></i><span>{state}</span>{kept}</footer>'
 
 
 def build(access: Access | None = None) -> GuardedBlocks:
@@ -116,7 +119,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
         gr.HTML(HEADER)
         if access.is_space:
             gr.LoginButton(size="sm", elem_id="sign-in")
-        top = gr.HTML("", elem_id="banner")
+        top = gr.HTML("", js_on_load=live.on_load("banner"), elem_id="banner")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Refine", id="refine") as refine_tab:
                 run_view = refine.render()
@@ -128,18 +131,17 @@ def build(access: Access | None = None) -> GuardedBlocks:
                 compare_view = compare.render()
             with gr.Tab("Tasks", id="tasks") as tasks_tab:
                 task_view = tasks.render()
-        foot, seen = gr.HTML("", elem_id="worker-state"), gr.State(None)
+        with gr.Row(elem_id="foot"):
+            state = gr.HTML("", js_on_load=live.on_load("worker-state"), elem_id="worker-state")
+            visitor = gr.HTML("", elem_id="visitor")
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         speaking = {**quiet, "concurrency_limit": None}  # queued: messages are shown of no others
         quiet["queue"] = False  # quick reads: they need not wait for their turn
         timers: list[Component] = [
-            run_view.timer,
-            trend_view.timer,
-            pair_view.timer,
-            compare_view.timer,
-            task_view.timer,
-        ]
-        gr.Timer(TICK_S).tick(refresh_around, seen, [top, foot, seen], **quiet)
+            run_view.timer, pair_view.timer, compare_view.timer, task_view.timer,
+        ]  # fmt: skip
+        screens = {"refine": run_news.screen, "trends": trend_runs.screen}
+        blocks.live = live.Live(access, around, screens)
 
         def open_address(request: gr.Request) -> list[Any]:
             params = dict(request.query_params)
@@ -164,9 +166,8 @@ def build(access: Access | None = None) -> GuardedBlocks:
                 listed = tasks.show(
                     tasks.Look(params.get("set", STARTER), shown=params.get("task"))
                 )
-            now = around()
-            return [gr.Tabs(selected=tab), *_active(tab), *run, *shown, *paired,
-                    *compared, *listed, *now, now]  # fmt: skip
+            return [gr.Tabs(selected=tab), *_active(tab), *run, *shown, *paired, *compared,
+                    *listed, *around().values(), who_and_where()]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
@@ -202,8 +203,8 @@ def build(access: Access | None = None) -> GuardedBlocks:
             *compare_view.outputs,
             *task_view.outputs,
             top,
-            foot,
-            seen,
+            state,
+            visitor,
         ]
         read = blocks.load(open_address, None, opened, **speaking)
         read.then(None, run_view.picker, js="run => window.codelutra.follow(run)")
@@ -243,5 +244,6 @@ def address(params: dict[str, str]) -> tuple[str, int | None]:
 
 
 def _active(tab: str) -> list[gr.Timer]:
-    """Only the visible tab asks for news."""
-    return [gr.Timer(active=tab == name) for name in TABS]
+    """Only the visible tab asks for news, and of the form who may start a run."""
+    is_owner = caller().role is Role.OWNER
+    return [gr.Timer(active=tab == name and (is_owner or name != "refine")) for name in TIMED]

@@ -38,6 +38,7 @@ class StartForm:
     widgets: dict[str, Component]  # by path in RefineConfig, and the two of `form`
     message: gr.HTML
     buttons: tuple[tuple[gr.Button, bool], ...]  # with whether it queues a smoke test
+    timer: gr.Timer  # for who may start a run
 
     @property
     def filled(self) -> list[Component]:
@@ -150,7 +151,8 @@ def render() -> StartForm:
         file = gr.UploadButton(
             "Load settings from YAML", file_types=[".yaml", ".yml"], size="sm", elem_id="load-file"
         )
-    made = StartForm(preset, widgets, message, ((button, False), (try_button, True)))
+    buttons = ((button, False), (try_button, True))
+    made = StartForm(preset, widgets, message, buttons, gr.Timer(BEFORE_S, active=False))
     _follow(made, note, needs, same)
     chosen = [preset, widgets["tasks"], widgets["model"]]
     preset.input(choose_preset, chosen, made.filled, **QUIET)
@@ -175,7 +177,7 @@ def _follow(made: StartForm, note: gr.HTML, needs: gr.HTML, same: gr.HTML) -> No
 
     widgets = [made.preset, *made.widgets.values()]
     changes = [getattr(widget, "change") for widget in widgets]  # noqa: B009  # not of a Component
-    triggers = [*changes, gr.Timer(BEFORE_S).tick]
+    triggers = [*changes, made.timer.tick]
     for when in (None, triggers):  # when the page is opened, and with what is filled in
         gr.on(
             when,

@@ -56,24 +56,28 @@ def show_section(
     if seen and seen.run_id != run_id:  # of another run, the newest iteration is followed
         seen, picked = None, NEWEST
     with db.open_session() as session:
-        found = health.trainings(session, run_id=run_id) if run_id else []
-        shown = chosen(found, picked)
-        now = Versions(
-            run_id,
-            tuple(training.number for training in found),
-            _visible(shown),
-            _funnel_version(session, run_id, shown),
-        )
+        now, shown = versions(session, run_id, picked)
         outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
         if seen is None or seen.iterations != now.iterations:
             outputs[0] = _picker(now.iterations, picked, is_fresh=seen is None)
-            outputs[1] = gr.Column(visible=bool(found))
+            outputs[1] = gr.Column(visible=bool(now.iterations))
         if shown and (seen is None or seen.curves != now.curves):
             outputs[2], outputs[3] = _curves(session, run_id, shown)
         if shown and run_id and (seen is None or seen.funnel != now.funnel):
             outputs[4] = funnel_bars(health.funnel(session, run_id=run_id, number=shown.number))
     outputs[5] = gr.skip() if seen == now else now
     return outputs
+
+
+def versions(
+    session: Session, run_id: int | None, picked: int | None = NEWEST
+) -> tuple[Versions, Training | None]:
+    """What there is to see now, and the training that is shown."""
+    found = health.trainings(session, run_id=run_id) if run_id else []
+    shown = chosen(found, picked)
+    numbers = tuple(training.number for training in found)
+    funnel = _funnel_version(session, run_id, shown)
+    return Versions(run_id, numbers, _visible(shown), funnel), shown
 
 
 def render_section() -> list[Any]:

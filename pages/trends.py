@@ -10,7 +10,7 @@ from gradio.components import Component
 from gradio.events import api
 from sqlmodel import Session
 
-from pages import charts, mix_charts
+from pages import charts, live, mix_charts
 from pages.ablation import render_ablation, show_ablation
 from pages.alerts import NO_ALERT, alert_list
 from pages.caveats import caveats
@@ -18,12 +18,13 @@ from pages.downloads import render_downloads
 from pages.drawings import Place, drawn, render_drawings
 from pages.figures import empty_figure
 from pages.format import chip, interval, percent, points, signed_interval, text
-from pages.overlay import MAX_RUNS, RunLine, load_lines, version_of, with_passes
+from pages.overlay import MAX_RUNS, RunLine, with_passes
 from pages.promotion import promoted, promotion
-from pages.run_view import Gain, RunRow, first_shown, list_rows, newest_gain
+from pages.run_view import Gain, RunRow, newest_gain
 from pages.shared import Shared
 from pages.side_by_side import side_by_side
 from pages.training_section import NEWEST, Versions, render_section, show_section
+from pages.trend_runs import mark_of, shown_runs
 from pages.trend_table import tables
 from pages.what_changed import (
     Look,
@@ -38,7 +39,6 @@ from storage.health import RaisedAlert
 from storage.run_status import STOPPED, RunStatus
 from storage.trend import TrendPoint, run_trend
 
-TICK_S = 3.0
 NUM_OUTPUTS = 8  # picker, head, others, figures box, drawings, table, side by side, version
 Draw = Callable[[Sequence[RunLine], str], go.Figure]
 CHARTS: dict[Place, Draw] = {
@@ -113,13 +113,16 @@ def show(
     seen_group: Any = None,
 ) -> list[Any]:
     """The tab's outputs; each part skips when the visitor has seen its version already."""
+    mark = mark_of(run_id, others)  # before the rest is read: later news are another mark
     shown, overview = show_overview(run_id, others, seen)
     main = next(iter(shown), None)
+    beside = ",".join(map(str, shown[1:])) or None
     return [
         *overview,
         *show_changes(shown, look, seen_changes),
         *show_section(main, picked, seen_section),
         *show_ablation(main, seen_group),
+        live.asks("trends", mark, run=main, others=beside),
     ]
 
 
@@ -128,15 +131,8 @@ def show_overview(
 ) -> tuple[list[int], list[Any]]:
     """The runs that are shown, and the outputs that compare their iterations."""
     with db.open_session() as session:
-        rows = _listed(session, run_id, others)
-        main = next((row for row in rows if row.id == run_id), None)
-        main = main or next((row for row in rows if row.id == first_shown(rows)), None)
-        by_id = {row.id: row for row in rows}
-        chosen = [by_id[id] for id in others or () if main and id in by_id and id != main.id]
-        lines = load_lines(session, [main, *chosen] if main else [])
-        raised = health.run_alerts(session, run_id=main.id) if main else []
-        listed = tuple((row.id, row.status.value) for row in rows)
-        version = (listed, version_of(lines), len(raised))
+        shown = shown_runs(session, run_id, others)
+        rows, main, lines, version = shown.rows, shown.main, shown.lines, shown.version
         ids = [line.row.id for line in lines]
         if version == seen:
             return ids, [gr.skip()] * NUM_OUTPUTS
@@ -147,7 +143,7 @@ def show_overview(
     others_left = [choice for choice in choices if main and choice[1] != main.id]
     return ids, [
         gr.Dropdown(choices=choices, value=main.id if main else None, visible=bool(rows)),
-        head(main, lines[0].scored if lines else [], gain, raised),
+        head(main, lines[0].scored if lines else [], gain, shown.raised),
         gr.Dropdown(
             choices=others_left, value=ids[1:] or None, multiselect=True, visible=len(rows) > 1
         ),
@@ -157,15 +153,6 @@ def show_overview(
         beside,
         version,
     ]
-
-
-def _listed(session: Session, run_id: int | None, others: Sequence[int] | None) -> list[RunRow]:
-    """The newest runs and those that are wanted; smoke tests are no results, so only if wanted."""
-    rows = list_rows(session, wanted=run_id)
-    for other in others or ():
-        if other not in [row.id for row in rows]:
-            rows += list_rows(session, limit=0, wanted=other)
-    return [row for row in rows if not row.is_smoke or row.id == run_id]
 
 
 def _drawings(lines: Sequence[RunLine], version: Any) -> str:
@@ -182,7 +169,6 @@ class TrendsTab:
     """What the shell needs of the tab. `inputs` are the arguments of `show`."""
 
     picker: gr.Dropdown
-    timer: gr.Timer
     inputs: list[Component]
     outputs: list[Component]
 
@@ -216,19 +202,19 @@ def render() -> TrendsTab:
         render_downloads(picker, others)
     version = gr.State(None)
     overview: list[Any] = [picker, top, others, figures, drawings, numbers, beside, version]
-    outputs: list[Any] = [*overview, *changed, *section, *group]
+    asks = gr.HTML("", js_on_load=live.ON_LOAD_ASKS)
+    outputs: list[Any] = [*overview, *changed, *section, *group, asks]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     quiet["queue"] = False  # quick: they need not wait for their turn
-    timer = gr.Timer(TICK_S, active=False)
     iteration, seen_section = section[0], section[-1]
     inputs = [picker, others, version, *changed[-2:], iteration, seen_section, group[-1]]
-    news: Shared[list[Any]] = Shared()
+    drawn: Shared[list[Any]] = Shared()
 
-    def tick(*given: Any) -> list[Any]:
+    def renew(*given: Any) -> list[Any]:
         """What visitors have seen is part of what they ask: alike for all but the newest."""
-        return news.of(repr(given), lambda: show(*given))
+        return drawn.of(repr(given), lambda: show(*given))
 
-    timer.tick(tick, inputs, outputs, **quiet)
+    asks.renew(renew, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
         chosen.then(
@@ -242,7 +228,7 @@ def render() -> TrendsTab:
     api(training, api_name="training")
     api(alerts, api_name="alerts")
     api(changes, api_name="changes")
-    return TrendsTab(picker, timer, inputs, outputs)
+    return TrendsTab(picker, inputs, outputs)
 
 
 def _summary(row: RunRow, scored: Sequence[TrendPoint], gain: Gain | None) -> str:

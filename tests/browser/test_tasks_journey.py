@@ -97,7 +97,7 @@ def test_a_long_check_shows_how_far_it_is_and_can_be_cancelled(running_app, page
     page.goto(running_app.url + "?tab=tasks&set=slow")
     page.locator("#check-golds").click()
     progress = page.locator("#task-health .progress")
-    expect(progress).to_contain_text(re.compile("[1-9][0-9]* of 1,000 golds"))
+    expect(progress).to_contain_text(re.compile("[1-9][0-9]* of 1,000 golds"), timeout=30_000)
     page.reload()  # the check does not mind
     expect(progress).to_contain_text("of 1,000 golds")
     page.locator("#cancel-check").click()

@@ -40,15 +40,15 @@ def test_an_unfenced_run_says_so_on_both_tabs_whatever_the_worker_does_now(add_r
 def test_an_unfenced_worker_is_announced_above_the_tabs(store):
     lock = WorkerLock(store, is_unfenced=True)
     assert lock.acquire()
-    top, footer = shell.around()
+    top, footer = shell.around().values()
     assert "Programs run without a sandbox here" in top
     assert "--unsafe-local-execution" in top
     assert "worker running" in footer
     lock.show("run-1-1", is_executing=True)
-    assert shell.around()[0] == top
+    assert shell.around()["banner"] == top
 
 
 def test_a_worker_whose_sandbox_does_not_hold_is_announced_above_the_tabs(store):
     lock = WorkerLock(store, is_barred=True)
     assert lock.acquire()
-    assert "No program can be run here" in shell.around()[0]
+    assert "No program can be run here" in shell.around()["banner"]

@@ -7,7 +7,7 @@ import pytest
 
 from pages.run_list import queue_list
 from pages.run_panel import log_tail, panel
-from pages.run_view import RunRow, first_shown, list_rows, load_view, run_version
+from pages.run_view import RunRow, first_shown, list_rows, load_view
 from storage import db, queries, recording
 from storage.lock import WorkerLock
 from storage.run_status import RunStatus
@@ -167,23 +167,3 @@ def test_runs_that_wait_can_be_moved_but_not_off_the_ends(add_run):
 
 def test_the_log_is_escaped_text(add_run):
     assert "&lt;b&gt;bold&lt;/b&gt; &amp; {{x}} ${1 + 1}" in log_tail(view_of(add_run()))
-
-
-def test_the_version_changes_with_progress_and_only_then(add_run):
-    run_id = add_run()
-
-    def version():
-        with db.open_session() as session:
-            return run_version(session, run_id=run_id, rows=list_rows(session))
-
-    before = version()
-    assert version() == before
-    with db.open_session() as session:
-        recording.set_progress(
-            session, run_id=run_id, iteration=1, phase="sample", done=5, total=9, new=True
-        )
-    after = version()
-    assert after != before
-    with db.open_session() as session:
-        queries.add_log(session, run_id=run_id, message="news")
-    assert version() != after

@@ -1,0 +1,108 @@
+// What changes is fetched here, text by text; the page says so when no answer comes.
+(() => {
+  const SILENT_S = 8; // without an answer for this long, what is shown may be old
+  const page = Math.random().toString(36).slice(2);
+  const parts = new Map(); // by the name of their component
+  const renewals = []; // [element, how to renew what is no text], one a tab
+  const renewedAt = new Map(); // by mark
+
+  const versionOf = ({ element }) =>
+    element.isConnected ? element.querySelector("[data-version]")?.dataset.version : undefined;
+
+  // The tab that is seen, by what the server wrote into it.
+  const asking = () => {
+    for (const [element, renew] of renewals) {
+      const asks = element.querySelector(".asks");
+      if (asks && element.offsetParent) return { ...asks.dataset, renew };
+    }
+    return { ask: "", mark: "" };
+  };
+
+  const question = ({ ask, mark }, have) => {
+    const query = new URLSearchParams(ask);
+    query.set("page", page);
+    query.set("mark", mark);
+    query.set("have", [...have].map(([name, version]) => `${name}:${version}`).join(" "));
+    return `${window.gradio_config?.root ?? ""}/live?${query}`;
+  };
+
+  // An answer is of when it was asked: what has changed here since is newer.
+  const show = (texts, have) => {
+    for (const [name, html] of Object.entries(texts)) {
+      const part = parts.get(name);
+      if (part && versionOf(part) === have.get(name)) part.props.value = html;
+    }
+  };
+
+  const renewOnce = ({ mark, renew }) => {
+    if (performance.now() - (renewedAt.get(mark) ?? -Infinity) < 10_000) return;
+    renewedAt.clear();
+    renewedAt.set(mark, performance.now());
+    renew();
+  };
+
+  let answeredAt = performance.now();
+  let refused = "";
+  const tellSilence = () => {
+    const seconds = Math.round((performance.now() - answeredAt) / 1000);
+    let note = document.querySelector("#no-answer");
+    const words =
+      refused ||
+      (seconds >= SILENT_S
+        ? `No answer from CodeLutra for ${seconds} s: what you see is as it was then. ` +
+          "Runs do not depend on this page."
+        : "");
+    if (!words) return note?.remove();
+    if (!note) {
+      note = document.createElement("div");
+      note.id = "no-answer";
+      note.className = "note bad";
+      note.setAttribute("role", "alert");
+      document.body.append(note);
+    }
+    if (note.textContent !== words) note.textContent = words;
+  };
+
+  let due = 0;
+  let isAsking = false;
+  const ask = async () => {
+    isAsking = true;
+    const now = asking();
+    const have = new Map();
+    for (const [name, part] of parts) {
+      const version = versionOf(part);
+      if (version) have.set(name, version);
+    }
+    try {
+      const answer = await fetch(question(now, have), { signal: AbortSignal.timeout(30_000) });
+      refused = answer.status === 401 ? "You are signed out: load the page again." : "";
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      const { parts: texts, renew, wait_s } = await answer.json();
+      answeredAt = performance.now();
+      due = answeredAt + 1000 * wait_s;
+      const still = asking();
+      if (still.ask === now.ask) {
+        show(texts, have);
+        if (renew && still.mark === now.mark) renewOnce(still);
+      }
+    } catch {
+      due = performance.now() + 2000;
+    }
+    isAsking = false;
+  };
+
+  setInterval(() => {
+    if (document.hidden) {
+      answeredAt = performance.now(); // nobody looks, so nothing was asked
+      due = 0;
+      return;
+    }
+    tellSilence();
+    if (!isAsking && parts.size && performance.now() >= due) ask();
+  }, 250);
+
+  Object.assign(window.codelutra, {
+    live: (name, element, props) => parts.set(name, { element, props }),
+    asks: (element, renew) => renewals.push([element, renew]),
+  });
+})();

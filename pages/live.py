@@ -1,0 +1,143 @@
+"""What an open page asks for all the time, beside Gradio: the texts that changed.
+
+An event of Gradio costs tens of milliseconds of CPU, however little it says, and 200 visitors would
+ask for a hundred a second. Here a look at the runs is drawn once for all who look at the same, and
+sent where it differs from what a visitor has. What is no text (buttons, pickers, charts) is renewed
+by an event of Gradio, when the page's `mark` tells that it would show something else.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2s
+from html import escape
+from threading import Lock
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from pages.roles import Access
+from pages.shared import Shared
+
+PATH = "/live"
+EVERY_S = 1.5  # between two questions of one page, when few are open
+ANSWERS = 40  # a second, for all pages together: many are asked to wait longer
+RENEWALS = 4  # a second, for all pages together: an event of Gradio for each
+LONGEST_S = 15.0  # between two questions, however many ask
+GONE_S = 60.0  # a page that has not asked for this long is closed
+Params = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a tab says: texts by the name of their component, and a value that changes when
+    anything else on it does."""
+
+    parts: Mapping[str, str]
+    mark: str = ""
+
+
+def version(*of: object) -> str:
+    return blake2s(repr(of).encode(), digest_size=6).hexdigest()
+
+
+def part(html: str) -> str:
+    """`html` for a component of which the page knows what it shows."""
+    return f'<div class="live" data-version="{version(html)}">{html}</div>'
+
+
+def asks(tab: str, mark: str, **look: object) -> str:
+    """What the page asks of the tab from now on, and the mark of what it shows."""
+    given = {"tab": tab} | {name: value for name, value in look.items() if value is not None}
+    ask = escape(urlencode(given), quote=True)
+    return f'<i class="asks" data-ask="{ask}" data-mark="{mark}"></i>'
+
+
+def on_load(name: str) -> str:
+    """The script of a component whose text is a part."""
+    return f"window.codelutra.live('{name}', element, props);"
+
+
+ON_LOAD_ASKS = "window.codelutra.asks(element, () => trigger('renew'));"
+
+
+class Crowd:
+    """Who has the page open, and what that allows each of them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asked_at: dict[str, float] = {}
+        self._renewals, self._counted_at = float(RENEWALS), time.monotonic()
+
+    def wait_s(self, page: str) -> float:
+        """How long this page may wait before it asks again."""
+        now = time.monotonic()
+        with self._lock:
+            self._asked_at[page] = now
+            if len(self._asked_at) > EVERY_S * ANSWERS:
+                self._asked_at = {p: at for p, at in self._asked_at.items() if now - at < GONE_S}
+            return min(LONGEST_S, max(EVERY_S, len(self._asked_at) / ANSWERS))
+
+    def may_renew(self) -> bool:
+        """A leaky bucket: one page is renewed at once, a crowd one after the other."""
+        now = time.monotonic()
+        with self._lock:
+            gained = RENEWALS * (now - self._counted_at)
+            self._renewals = min(float(RENEWALS), self._renewals + gained)
+            self._counted_at = now
+            if self._renewals < 1:
+                return False
+            self._renewals -= 1
+            return True
+
+
+class Live:
+    """The route. `screens` draw the tabs; `around` what stands above and below all of them."""
+
+    def __init__(
+        self,
+        access: Access,
+        around: Callable[[], Mapping[str, str]],
+        screens: Mapping[str, Callable[[Params], Screen]],
+    ) -> None:
+        self._access, self._around, self._screens = access, around, screens
+        self._drawn: Shared[Screen] = Shared()
+        self._crowd = Crowd()
+
+    def answer(self, request: Request) -> JSONResponse:
+        """GET: `page` a name for who asks, `have` versions by part, `mark`, and the tab's look.
+
+        {"parts": {name: html}, "renew": bool, "wait_s": seconds}; 401 for who must sign in first.
+        """
+        if not self._access.may_look(request):
+            return JSONResponse({"error": "sign in"}, 401)
+        params = dict(request.query_params)
+        page, mark = params.pop("page", "")[:40], params.pop("mark", "")
+        have = dict(each.split(":", 1) for each in params.pop("have", "").split() if ":" in each)
+        seen = self._drawn.of(tuple(sorted(params.items())), lambda: self._draw(params))
+        parts = {
+            name: html for name, html in seen.parts.items() if _version(html) != have.get(name)
+        }
+        return JSONResponse(
+            {
+                "parts": {name: html for name, html in parts.items() if name in have},
+                "renew": bool(mark) and mark != seen.mark and self._crowd.may_renew(),
+                "wait_s": self._crowd.wait_s(page),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def forget(self) -> None:
+        """Somebody has changed something: what was drawn before is no answer any more."""
+        self._drawn.forget()
+
+    def _draw(self, params: Params) -> Screen:
+        draw = self._screens.get(params.get("tab", ""))
+        tab = draw(params) if draw else Screen({})
+        return Screen({**self._around(), **tab.parts}, tab.mark)
+
+
+def _version(html: str) -> str:
+    """Of a part, as it was written into it."""
+    return html.split('data-version="', 1)[-1].split('"', 1)[0]

@@ -1,0 +1,142 @@
+"""What an open page asks for: one reading for all who look on, and only what changed for each."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from typing import Any
+
+import gradio as gr
+import pytest
+from httpx import Response
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from pages import live, run_news, shell, trends
+from pages.live import Live, Screen
+from pages.roles import Access, accounts_of
+from pages.run_news import NOTES, NUM_OUTPUTS, Look
+from pages.shared import Shared
+from storage import db, queries, recording, steering
+
+
+def client_of(answers: Live, **state: Any) -> TestClient:
+    app = Starlette(routes=[Route("/live", answers.answer)])
+    vars(app).update(state)
+    return TestClient(app)
+
+
+def ask_of(outputs: list[Any], have: str) -> str:
+    """As the page asks, by what the server wrote into it last."""
+    ask, mark = re.findall(r'data-(?:ask|mark)="(.*?)"', unescape(outputs[-1]))
+    return f"/live?{ask}&mark={mark}&have={have}"
+
+
+def version_of(html: str) -> str:
+    return html.split('data-version="')[1].split('"')[0]
+
+
+def json_of(answer: Response) -> dict[str, Any]:
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture
+def answers(store: Any) -> Live:
+    """Those of the page."""
+    found: Live = shell.build().live
+    return found
+
+
+@pytest.fixture
+def page(answers: Live) -> TestClient:
+    return client_of(answers)
+
+
+def test_who_asks_the_same_at_once_shares_one_answer():
+    shared: Shared[int] = Shared()
+    asked: list[int] = []
+    everybody = threading.Barrier(8)
+
+    def ask() -> int:
+        asked.append(1)
+        return len(asked)
+
+    def visit(key: str) -> int:
+        everybody.wait()
+        return shared.of(key, ask)
+
+    with ThreadPoolExecutor(8) as visitors:
+        answers = list(visitors.map(visit, ["a"] * 8))
+    assert answers == [1] * 8
+    assert shared.of("b", ask) == 2
+    shared.forget()  # somebody changed something
+    assert shared.of("a", ask) == 3
+
+
+def test_a_page_is_sent_the_texts_that_changed_and_no_others(page, answers, add_run):
+    run_id = add_run((0.3, 0.6))
+    outputs = run_news.show(Look(run_id))
+    assert len(outputs) == NUM_OUTPUTS
+    log, panel = outputs[5], outputs[1]
+    have = f"run-log:{version_of(log)} run-panel:{version_of(panel)}"
+    assert json_of(page.get(ask_of(outputs, have))) == {"parts": {}, "renew": False, "wait_s": 1.5}
+    with db.open_session() as session:
+        queries.add_log(session, run_id=run_id, message="a new line")
+    answers.forget()  # what is younger than a second is not read anew
+    told = json_of(page.get(ask_of(outputs, have)))
+    assert list(told["parts"]) == ["run-log"]
+    assert "a new line" in told["parts"]["run-log"]
+    assert not told["renew"]
+
+
+def test_what_is_no_text_is_renewed_and_what_is_written_is_kept(page, add_run):
+    run_id = add_run((0.3, 0.6))
+    outputs = run_news.show(Look(run_id))
+    steering.annotate(run_id, note="of somebody else", tags="night")
+    told = json_of(page.get(ask_of(outputs, "run-log:1")))
+    assert told["renew"]  # the run's name in the picker has the tag
+    renewed = run_news.renew(Look(run_id))
+    assert "#night" in renewed[0].choices[0][0]
+    assert "value" not in renewed[0].constructor_args  # it may come after another run was picked
+    assert renewed[NOTES] == [gr.skip()] * 3
+    assert not json_of(page.get(ask_of(renewed, "run-log:1")))["renew"]
+
+
+def test_trends_are_drawn_anew_when_a_step_is_trained(page, answers, add_run):
+    run_id = add_run((0.3, 0.6))
+    shown = trends.show(run_id)
+    assert not json_of(page.get(ask_of(shown, "")))["renew"]
+    with db.open_session() as session:
+        row = queries.get_iteration(session, run_id=run_id, number=1)
+        recording.add_training_step(session, iteration_id=row.id, step=7, metrics={"loss": 0.5})
+    answers.forget()
+    assert json_of(page.get(ask_of(shown, "")))["renew"]
+    assert not json_of(page.get(ask_of(trends.show(run_id), "")))["renew"]
+
+
+def test_a_crowd_asks_less_often_and_is_renewed_one_after_the_other():
+    answers = client_of(Live(Access({}), lambda: {}, {"tab": lambda _: Screen({}, "new")}))
+    told = [json_of(answers.get(f"/live?tab=tab&page={n}&mark=old")) for n in range(200)]
+    assert [each["wait_s"] for each in told[:60]] == [1.5] * 60
+    assert told[-1]["wait_s"] == 200 / live.ANSWERS
+    assert all(each["renew"] for each in told[: live.RENEWALS])
+    assert sum(each["renew"] for each in told) < 100  # as many as the seconds allowed
+    assert json_of(answers.get("/live?tab=tab&page=1&mark=new"))["renew"] is False
+
+
+def test_where_people_sign_in_nobody_else_is_told_anything():
+    access = Access(accounts_of("eve:viewer:eves-secret"))
+    answers = Live(access, lambda: {"banner": live.part("secret")}, {})
+    page = client_of(answers, cookie_id="1", tokens={"right": "eve", "gone": "adam"})
+    assert page.get("/live?have=banner:1").status_code == 401
+    for token, status in (("gone", 401), ("wrong", 401), ("right", 200)):
+        page.cookies.set("access-token-unsecure-1", token)
+        assert page.get("/live?have=banner:1").status_code == status
+
+
+def test_a_look_without_sense_is_answered_as_none(page):
+    for look in ("tab=refine&run=x&iteration=-1", "tab=nowhere", "have=a b c:d", ""):
+        assert json_of(page.get(f"/live?{look}"))["parts"] == {}
