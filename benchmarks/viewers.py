@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from urllib.request import urlopen
 
 import psutil
@@ -210,6 +210,7 @@ class Visit:
         self.port, self.tally = port, tally
         self.session = f"viewer{number}"
         self.event = events[number % len(events)]
+        self.values = list(self.event.inputs)
         self.ask, self.mark = "", ""
         self.have: dict[str, str] = {}
         self.connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -244,12 +245,12 @@ class Visit:
 
     async def _renew(self) -> None:
         """The event of Gradio that draws the tab."""
-        values = list(self.event.inputs)
-        body = self.event.body(self.session, values)
+        body = self.event.body(self.session, self.values)
         told = await self._answer(self._head("POST", "/gradio_api/run/predict", body) + body)
         texts = [text for text in (told or {}).get("data", ()) if isinstance(text, str)]
         for ask, mark in ASKS.findall(unescape("".join(texts))):
             self.ask, self.mark = ask, mark
+            self.values[0] = int(dict(parse_qsl(ask))["run"])  # the picker's, which is chosen then
         if not self.have:  # these components are there, with what comes first
             self.have = dict.fromkeys(("banner", "worker-state"), "none")
             if "tab=refine" in self.ask:
@@ -257,7 +258,9 @@ class Visit:
 
     def _head(self, method: str, path: str, body: bytes = b"") -> bytes:
         length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return f"{method} {path} HTTP/1.1\r\nHost: lab\r\n{length if body else ''}\r\n".encode()
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length if body else ''}\r\n".encode()
+        )
 
     async def _answer(self, request: bytes) -> Any:
         """None where it failed."""

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from html import escape
 from threading import Lock
+from typing import Any
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from pages.roles import Access
-from pages.shared import Shared
+from pages.shared import news
 
 PATH = "/live"
 EVERY_S = 1.5  # between two questions of one page, when few are open
-ANSWERS = 40  # a second, for all pages together: many are asked to wait longer
-RENEWALS = 4  # a second, for all pages together: an event of Gradio for each
+ANSWERS = 25  # a second, for all pages together: many are asked to wait longer
+RENEWALS = 1  # a second, for all pages together: an event of Gradio for each
+AT_ONCE = 8  # renewals, when there was none for a while
 LONGEST_S = 15.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
 Params = Mapping[str, str]
@@ -68,7 +71,7 @@ class Crowd:
     def __init__(self) -> None:
         self._lock = Lock()
         self._asked_at: dict[str, float] = {}
-        self._renewals, self._counted_at = float(RENEWALS), time.monotonic()
+        self._renewals, self._counted_at = float(AT_ONCE), time.monotonic()
 
     def wait_s(self, page: str) -> float:
         """How long this page may wait before it asks again."""
@@ -84,7 +87,7 @@ class Crowd:
         now = time.monotonic()
         with self._lock:
             gained = RENEWALS * (now - self._counted_at)
-            self._renewals = min(float(RENEWALS), self._renewals + gained)
+            self._renewals = min(float(AT_ONCE), self._renewals + gained)
             self._counted_at = now
             if self._renewals < 1:
                 return False
@@ -102,10 +105,9 @@ class Live:
         screens: Mapping[str, Callable[[Params], Screen]],
     ) -> None:
         self._access, self._around, self._screens = access, around, screens
-        self._drawn: Shared[Screen] = Shared()
         self._crowd = Crowd()
 
-    def answer(self, request: Request) -> JSONResponse:
+    async def answer(self, request: Request) -> JSONResponse:
         """GET: `page` a name for who asks, `have` versions by part, `mark`, and the tab's look.
 
         {"parts": {name: html}, "renew": bool, "wait_s": seconds}; 401 for who must sign in first.
@@ -115,7 +117,10 @@ class Live:
         params = dict(request.query_params)
         page, mark = params.pop("page", "")[:40], params.pop("mark", "")
         have = dict(each.split(":", 1) for each in params.pop("have", "").split() if ":" in each)
-        seen = self._drawn.of(tuple(sorted(params.items())), lambda: self._draw(params))
+        key = ("live", id(self), *sorted(params.items()))
+        seen: Any = news.fresh(key)
+        if seen is None:
+            seen = await run_in_threadpool(news.of, key, lambda: self._draw(params))
         parts = {
             name: html for name, html in seen.parts.items() if _version(html) != have.get(name)
         }
@@ -127,10 +132,6 @@ class Live:
             },
             headers={"Cache-Control": "no-store"},
         )
-
-    def forget(self) -> None:
-        """Somebody has changed something: what was drawn before is no answer any more."""
-        self._drawn.forget()
 
     def _draw(self, params: Params) -> Screen:
         draw = self._screens.get(params.get("tab", ""))

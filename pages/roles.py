@@ -20,6 +20,7 @@ from starlette.requests import Request
 
 from codelutra.errors import CodeLutraError
 from codelutra.tasks import list_task_sets
+from pages.shared import news
 
 USERS = "CODELUTRA_USERS"  # name:role:password, separated by spaces or lines
 CURATORS = "CODELUTRA_CURATORS"  # Hugging Face names with commas, on a Space
@@ -222,7 +223,7 @@ class GuardedBlocks(gr.Blocks):
         finally:
             _here.reset(token)
             if needed > Role.VIEWER:  # it has changed something, which everybody is to see
-                self.live.forget()
+                news.forget()
 
 
 def require(role: Role) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,7 @@ from pages.programs import programs
 from pages.run_list import queue_list, settings_of
 from pages.run_panel import log_tail, panel
 from pages.run_view import RunRow, RunView, first_shown, list_rows, load_view
+from pages.shared import news
 from storage import db, queries, steering
 
 NUM_OUTPUTS = 17  # those of `show`
@@ -62,7 +64,7 @@ class _Seen:
             {"interactive": True},
         ]
 
-    @property
+    @cached_property
     def texts(self) -> dict[str, str]:
         """By the names of their components."""
         return {
@@ -72,7 +74,7 @@ class _Seen:
             "run-log": live.part(log_tail(self.view)),
         }
 
-    @property
+    @cached_property
     def mark(self) -> str:
         """Of all that is no text."""
         shown = self.view and self.view.row.id
@@ -93,20 +95,22 @@ def renew(look: Look) -> list[Any]:
     """
     if look.run_id is None:
         return show(look)
-    return _outputs(look, _see(look), {}, keeps_notes=True)
+    return _outputs(look, _seen_lately(look), {}, keeps_notes=True)
 
 
 def screen(params: live.Params) -> live.Screen:
     """The same for a page that looks on, as far as it is text."""
     run, at = params.get("run", ""), params.get("iteration", "")
     run_id, iteration = (int(given) if given.isdecimal() else None for given in (run, at))
-    seen = _see(Look(run_id, iteration, params.get("words", "")))
+    seen = _seen_lately(Look(run_id, iteration, params.get("words", "")))
     return live.Screen(seen.texts, seen.mark)
 
 
 def _outputs(look: Look, seen: _Seen, picked: dict[str, Any], *, keeps_notes: bool) -> list[Any]:
     view, texts = seen.view, seen.texts
-    notes = [settings_of(view), view.row.tags if view else "", view.note if view else ""]
+    notes = [gr.skip()] * 3
+    if not keeps_notes:
+        notes = [settings_of(view), view.row.tags if view else "", view.note if view else ""]
     return [
         gr.Dropdown(**seen.picker, **picked),
         texts["run-panel"],
@@ -115,11 +119,16 @@ def _outputs(look: Look, seen: _Seen, picked: dict[str, Any], *, keeps_notes: bo
         texts["run-programs"],
         texts["run-log"],
         *(gr.Button(**button) for button in seen.buttons),
-        *([gr.skip()] * 3 if keeps_notes else notes),
+        *notes,
         gr.Textbox(visible=seen.num_runs > 1),
         look,
         live.asks("refine", seen.mark, run=look.run_id, iteration=look.iteration, words=look.words),
     ]
+
+
+def _seen_lately(look: Look) -> _Seen:
+    seen: _Seen = news.of(("refine", db.current().home, look), lambda: _see(look))
+    return seen
 
 
 def _see(look: Look) -> _Seen:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 MAX_AGE_S = 0.9  # of what is shown, counted from when it began to be read; less than any tick
 T = TypeVar("T")
@@ -39,6 +39,17 @@ class Shared(Generic[T]):
                 answer.asked_at = asked_at
             return answer.value
 
+    def fresh(self, key: Hashable) -> T | None:
+        """The answer that is there, if nothing needs to be read for it."""
+        answer = self._answers.get(key)
+        oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
+        return answer.value if answer and answer.asked_at >= oldest else None
+
     def forget(self) -> None:
         """Somebody has changed something: no answer from before may follow on its own."""
         self._not_before = time.monotonic()
+
+
+# Of all that visitors are told; its keys begin with whose they are. Who changes something for
+# everybody has it forgotten.
+news: Shared[Any] = Shared()

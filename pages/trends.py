@@ -21,7 +21,7 @@ from pages.format import chip, interval, percent, points, signed_interval, text
 from pages.overlay import MAX_RUNS, RunLine, with_passes
 from pages.promotion import promoted, promotion
 from pages.run_view import Gain, RunRow, newest_gain
-from pages.shared import Shared
+from pages.shared import news
 from pages.side_by_side import side_by_side
 from pages.training_section import NEWEST, Versions, render_section, show_section
 from pages.trend_runs import mark_of, shown_runs
@@ -208,11 +208,12 @@ def render() -> TrendsTab:
     quiet["queue"] = False  # quick: they need not wait for their turn
     iteration, seen_section = section[0], section[-1]
     inputs = [picker, others, version, *changed[-2:], iteration, seen_section, group[-1]]
-    drawn: Shared[list[Any]] = Shared()
 
     def renew(*given: Any) -> list[Any]:
         """What visitors have seen is part of what they ask: alike for all but the newest."""
-        return drawn.of(repr(given), lambda: show(*given))
+        key = ("trends", db.current().home, repr(given))
+        drawn: list[Any] = news.of(key, lambda: show(*given))
+        return drawn
 
     asks.renew(renew, inputs, outputs, **quiet)
     for widget in (picker, others):

@@ -17,7 +17,7 @@ from pages import live, run_news, shell, trends
 from pages.live import Live, Screen
 from pages.roles import Access, accounts_of
 from pages.run_news import NOTES, NUM_OUTPUTS, Look
-from pages.shared import Shared
+from pages.shared import Shared, news
 from storage import db, queries, recording, steering
 
 
@@ -44,15 +44,8 @@ def json_of(answer: Response) -> dict[str, Any]:
 
 
 @pytest.fixture
-def answers(store: Any) -> Live:
-    """Those of the page."""
-    found: Live = shell.build().live
-    return found
-
-
-@pytest.fixture
-def page(answers: Live) -> TestClient:
-    return client_of(answers)
+def page(store: Any) -> TestClient:
+    return client_of(shell.build().live)
 
 
 def test_who_asks_the_same_at_once_shares_one_answer():
@@ -76,7 +69,7 @@ def test_who_asks_the_same_at_once_shares_one_answer():
     assert shared.of("a", ask) == 3
 
 
-def test_a_page_is_sent_the_texts_that_changed_and_no_others(page, answers, add_run):
+def test_a_page_is_sent_the_texts_that_changed_and_no_others(page, add_run):
     run_id = add_run((0.3, 0.6))
     outputs = run_news.show(Look(run_id))
     assert len(outputs) == NUM_OUTPUTS
@@ -85,7 +78,7 @@ def test_a_page_is_sent_the_texts_that_changed_and_no_others(page, answers, add_
     assert json_of(page.get(ask_of(outputs, have))) == {"parts": {}, "renew": False, "wait_s": 1.5}
     with db.open_session() as session:
         queries.add_log(session, run_id=run_id, message="a new line")
-    answers.forget()  # what is younger than a second is not read anew
+    news.forget()  # what is younger than a second is not read anew
     told = json_of(page.get(ask_of(outputs, have)))
     assert list(told["parts"]) == ["run-log"]
     assert "a new line" in told["parts"]["run-log"]
@@ -105,14 +98,14 @@ def test_what_is_no_text_is_renewed_and_what_is_written_is_kept(page, add_run):
     assert not json_of(page.get(ask_of(renewed, "run-log:1")))["renew"]
 
 
-def test_trends_are_drawn_anew_when_a_step_is_trained(page, answers, add_run):
+def test_trends_are_drawn_anew_when_a_step_is_trained(page, add_run):
     run_id = add_run((0.3, 0.6))
     shown = trends.show(run_id)
     assert not json_of(page.get(ask_of(shown, "")))["renew"]
     with db.open_session() as session:
         row = queries.get_iteration(session, run_id=run_id, number=1)
         recording.add_training_step(session, iteration_id=row.id, step=7, metrics={"loss": 0.5})
-    answers.forget()
+    news.forget()
     assert json_of(page.get(ask_of(shown, "")))["renew"]
     assert not json_of(page.get(ask_of(trends.show(run_id), "")))["renew"]
 
@@ -120,9 +113,9 @@ def test_trends_are_drawn_anew_when_a_step_is_trained(page, answers, add_run):
 def test_a_crowd_asks_less_often_and_is_renewed_one_after_the_other():
     answers = client_of(Live(Access({}), lambda: {}, {"tab": lambda _: Screen({}, "new")}))
     told = [json_of(answers.get(f"/live?tab=tab&page={n}&mark=old")) for n in range(200)]
-    assert [each["wait_s"] for each in told[:60]] == [1.5] * 60
+    assert [each["wait_s"] for each in told[:37]] == [1.5] * 37
     assert told[-1]["wait_s"] == 200 / live.ANSWERS
-    assert all(each["renew"] for each in told[: live.RENEWALS])
+    assert all(each["renew"] for each in told[: live.AT_ONCE])
     assert sum(each["renew"] for each in told) < 100  # as many as the seconds allowed
     assert json_of(answers.get("/live?tab=tab&page=1&mark=new"))["renew"] is False
 
