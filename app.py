@@ -41,6 +41,7 @@ from storage.lock import find_worker
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
 MAX_WAITING = 1000  # events; Gradio's own bound on ZeroGPU is one
+QUEUE_LOOK_S = 0.02  # Gradio looks for events each millisecond, for a tenth of a core
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 
@@ -165,6 +166,7 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
     """Serve the page and return; shared with the tests."""
     blocks.queue(default_concurrency_limit=4, max_size=MAX_WAITING)
+    blocks._queue.sleep_when_free = QUEUE_LOOK_S
     blocks.launch(
         server_name=host,
         server_port=port,

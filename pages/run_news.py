@@ -81,9 +81,12 @@ class _Seen:
         return live.version(shown, self.picker, self.buttons, self.num_runs > 1)
 
 
-def show(look: Look, *, keeps_notes: bool = False) -> list[Any]:
-    """The run view's outputs; what a person may be writing is left alone with `keeps_notes`."""
-    seen = _see(look)
+def show(look: Look, *, keeps_notes: bool = False, lately: bool = False) -> list[Any]:
+    """The run view's outputs; what a person may be writing is left alone with `keeps_notes`.
+
+    `lately`: as others saw it a moment ago; not for who has just changed something.
+    """
+    seen = _seen_lately(look) if lately else _see(look)
     shown = seen.view.row.id if seen.view else None
     return _outputs(replace(look, run_id=shown), seen, {"value": shown}, keeps_notes=keeps_notes)
 
@@ -94,7 +97,7 @@ def renew(look: Look) -> list[Any]:
     It may come late, and must not turn the picker back to what was shown before.
     """
     if look.run_id is None:
-        return show(look)
+        return show(look, lately=True)
     return _outputs(look, _seen_lately(look), {}, keeps_notes=True)
 
 

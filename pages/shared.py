@@ -25,15 +25,14 @@ class Shared(Generic[T]):
         self._not_before = float("-inf")
 
     def of(self, key: Hashable, ask: Callable[[], T]) -> T:
+        oldest = time.monotonic() - MAX_AGE_S  # however long it then waits for its turn
         with self._lock:
-            oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
             for old in [k for k, a in self._answers.items() if a.value and a.asked_at < oldest]:
                 if old != key:
                     del self._answers[old]
             answer = self._answers.setdefault(key, _Answer())
         with answer.lock:
-            oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
-            if answer.value is None or answer.asked_at < oldest:
+            if answer.value is None or answer.asked_at < max(self._not_before, oldest):
                 asked_at = time.monotonic()
                 answer.value = ask()
                 answer.asked_at = asked_at

@@ -151,7 +151,8 @@ def build(access: Access | None = None) -> GuardedBlocks:
                 run_id = None
                 params.pop("run")
             at = params.get("iteration", "") if tab == "refine" and run_id else ""
-            run = run_news.show(run_news.Look(run_id, int(at) if at.isdecimal() else None))
+            at_run = run_news.Look(run_id, int(at) if at.isdecimal() else None)
+            run = run_news.show(at_run, lately=True)
             shown = [gr.skip()] * len(trend_view.outputs)
             if tab == "trends":
                 shown = trends.open_at(run_id, params)
@@ -179,7 +180,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
         def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
             if not run_id:
                 return [gr.skip()] * (len(timers) + len(trend_view.outputs))
-            return [*_active("trends"), *trends.show(run_id, *seen)]
+            return [*_active("trends"), *trends.show_lately(run_id, *seen)]
 
         def open_pairs(look: Look, version: Any) -> list[Any]:
             if version:  # shown before: the timer goes on, with the filter as it is

@@ -126,6 +126,16 @@ def show(
     ]
 
 
+def show_lately(*given: Any) -> list[Any]:
+    """`show`, drawn once for all who ask the same at once.
+
+    What visitors have seen is part of what they ask: it is alike for all but the newest.
+    """
+    key = ("trends", db.current().home, repr(given))
+    drawn: list[Any] = news.of(key, lambda: show(*given))
+    return drawn
+
+
 def show_overview(
     run_id: int | None, others: Sequence[int] | None, seen: Any
 ) -> tuple[list[int], list[Any]]:
@@ -178,7 +188,7 @@ def open_at(run_id: int | None, params: dict[str, str]) -> list[Any]:
     others = [int(part) for part in params.get("with", "").split(",") if part.isdecimal()]
     iteration = params.get("iteration", "")
     picked = int(iteration) if iteration.isdecimal() else NEWEST
-    return show(run_id, others, look=look_of(params), picked=picked)
+    return show_lately(run_id, others, None, look_of(params), None, picked)
 
 
 def render() -> TrendsTab:
@@ -208,14 +218,7 @@ def render() -> TrendsTab:
     quiet["queue"] = False  # quick: they need not wait for their turn
     iteration, seen_section = section[0], section[-1]
     inputs = [picker, others, version, *changed[-2:], iteration, seen_section, group[-1]]
-
-    def renew(*given: Any) -> list[Any]:
-        """What visitors have seen is part of what they ask: alike for all but the newest."""
-        key = ("trends", db.current().home, repr(given))
-        drawn: list[Any] = news.of(key, lambda: show(*given))
-        return drawn
-
-    asks.renew(renew, inputs, outputs, **quiet)
+    asks.renew(show_lately, inputs, outputs, **quiet)
     for widget in (picker, others):
         chosen = widget.input(show, inputs, outputs, **quiet)
         chosen.then(
