@@ -89,6 +89,10 @@ class DatabaseLock:
             time.sleep(LOOK_S if told else 0.1)
         return True
 
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
     def is_held(self) -> bool:
         """False once the connection is gone, and with it the lock."""
         if self._connection is None:

@@ -31,8 +31,9 @@ from sqlalchemy import (
 from sqlmodel import SQLModel
 
 from storage import db, models, pair_models
+from storage.at_work import DatabaseLock, worker_at_work
 from storage.db import StorageError
-from storage.lock import WorkerLock, find_worker
+from storage.lock import Worker, WorkerLock, find_worker
 
 ROWS_AT_ONCE = 500
 QUEUE_SCHEMA = "dbos"  # of the job queue on Postgres; SQLite has no schemas
@@ -87,19 +88,28 @@ def move(home: Path, to_url: str) -> dict[str, int]:
     database = db.init(home)
     if make_url(to_url) == make_url(database.url):
         raise StorageError("this is the database that is in use already: name another one")
-    lock = WorkerLock(home)
-    if not lock.acquire():
-        worker = find_worker(home)
-        raise StorageError(
-            f"a worker (pid {worker.pid if worker else '?'}) works on {home}: end the dashboard "
-            "and the worker, then move; what is under way goes on afterwards"
-        )
-    try:
+    with _nobody_at_work(home):
         DBOS.migrate(database.url)  # its tables may be of an older one, or not there yet
         with db.explained(home, to_url), _opened(to_url) as target:
             return copy_rows(database.engine, target)
+
+
+@contextmanager
+def _nobody_at_work(home: Path) -> Iterator[None]:
+    """Holds what a worker of this home, and of another machine on this Postgres, would hold."""
+    ours, everybodys = WorkerLock(home), DatabaseLock(db.current().url, home)
+    try:
+        if not (ours.acquire() and everybodys.acquire(lambda: True, lambda _: None)):
+            worker = worker_at_work() or find_worker(home) or Worker(0)
+            place = f" on {worker.host}" if worker.host else ""
+            raise StorageError(
+                f"a worker (pid {worker.pid}{place}) works on {home}: end the dashboard and the "
+                "worker, then move; what is under way goes on afterwards"
+            )
+        yield
     finally:
-        lock.release()
+        everybodys.release()
+        ours.release()
 
 
 def copy_rows(source: Engine, target: Engine) -> dict[str, int]:

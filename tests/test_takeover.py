@@ -14,8 +14,9 @@ from benchmarks.private_postgres import PrivatePostgres, private_postgres, progr
 from codelutra.errors import CodeLutraError
 from codelutra.records import Adapter
 from codelutra.worker_locks import check_home
-from storage import db, jobs, queries, recording
+from storage import db, jobs, portable, queries, recording
 from storage.at_work import DatabaseLock, worker_at_work
+from storage.db import StorageError
 from storage.run_status import RunStatus
 from tests.lab import Lab, Process, database, kill, lab, new_postgres, wait_for
 from tests.test_worker import SMALL, assert_complete, counted, log_of
@@ -41,6 +42,9 @@ def test_a_run_is_taken_up_by_the_worker_of_another_machine(lab: Lab, other_mach
     run_id = lab.submit(**{**SMALL, "max_train": NUM_TASKS})
     first = lab.started_worker(batch_s=2.0)  # far from its end when it is killed
     lab.wait_for(run_id, RunStatus.RUNNING)
+    with pytest.raises(StorageError, match=f"a worker \\(pid {first.pid} on .*\\) works on"):
+        portable.move(other_machine.home, f"sqlite:///{lab.home}/other.sqlite")
+    db.init(lab.home)
     second = other_machine.started_worker()
     lab.workers += other_machine.workers  # to be ended with them
     wait_for(lambda: "waiting: worker" in (other_machine.home / "worker.log").read_text())
