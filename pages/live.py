@@ -20,14 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from pages.roles import Access
-from pages.shared import news
+from pages.shared import MAX_AGE_S, news
 
 PATH = "/live"
 EVERY_S = 1.5  # between two questions of one page, when few are open
-ANSWERS = 25  # a second, for all pages together: many are asked to wait longer
-RENEWALS = 1  # a second, for all pages together: an event of Gradio for each
+ANSWERS = 15  # a second, for all pages together: many are asked to wait longer
+RENEWALS = 0.5  # a second, for all pages together: an event of Gradio for each
 AT_ONCE = 8  # renewals, when there was none for a while
-LONGEST_S = 15.0  # between two questions, however many ask
+LONGEST_S = 20.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
 Params = Mapping[str, str]
 
@@ -117,6 +117,8 @@ class Live:
         params = dict(request.query_params)
         page, mark = params.pop("page", "")[:40], params.pop("mark", "")
         have = dict(each.split(":", 1) for each in params.pop("have", "").split() if ":" in each)
+        wait_s = self._crowd.wait_s(page)
+        news.max_age_s = max(MAX_AGE_S, wait_s / 4)  # who asks seldom can do with older ones
         key = ("live", id(self), *sorted(params.items()))
         seen: Any = news.fresh(key)
         if seen is None:
@@ -128,7 +130,7 @@ class Live:
             {
                 "parts": {name: html for name, html in parts.items() if name in have},
                 "renew": bool(mark) and mark != seen.mark and self._crowd.may_renew(),
-                "wait_s": self._crowd.wait_s(page),
+                "wait_s": wait_s,
             },
             headers={"Cache-Control": "no-store"},
         )

@@ -23,9 +23,10 @@ class Shared(Generic[T]):
         self._lock = threading.Lock()
         self._answers: dict[Hashable, _Answer[T]] = {}
         self._not_before = float("-inf")
+        self.max_age_s = MAX_AGE_S
 
     def of(self, key: Hashable, ask: Callable[[], T]) -> T:
-        oldest = time.monotonic() - MAX_AGE_S  # however long it then waits for its turn
+        oldest = time.monotonic() - self.max_age_s  # however long it then waits for its turn
         with self._lock:
             for old in [k for k, a in self._answers.items() if a.value and a.asked_at < oldest]:
                 if old != key:
@@ -41,7 +42,7 @@ class Shared(Generic[T]):
     def fresh(self, key: Hashable) -> T | None:
         """The answer that is there, if nothing needs to be read for it."""
         answer = self._answers.get(key)
-        oldest = max(self._not_before, time.monotonic() - MAX_AGE_S)
+        oldest = max(self._not_before, time.monotonic() - self.max_age_s)
         return answer.value if answer and answer.asked_at >= oldest else None
 
     def forget(self) -> None:
