@@ -25,8 +25,8 @@ from pages.shared import MAX_AGE_S, news
 PATH = "/live"
 EVERY_S = 1.5  # between two questions of one page, when few are open
 ANSWERS = 15  # a second, for all pages together: many are asked to wait longer
-RENEWALS = 0.5  # a second, for all pages together: an event of Gradio for each
-AT_ONCE = 8  # renewals, when there was none for a while
+RENEWALS = 8  # for all pages together, an event of Gradio for each: those that come at once
+PERIOD_S = 16.0  # share a drawing, so the next ones come only so much later
 LONGEST_S = 20.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
 Params = Mapping[str, str]
@@ -71,7 +71,7 @@ class Crowd:
     def __init__(self) -> None:
         self._lock = Lock()
         self._asked_at: dict[str, float] = {}
-        self._renewals, self._counted_at = float(AT_ONCE), time.monotonic()
+        self._renewals, self._since = 0, time.monotonic()
 
     def wait_s(self, page: str) -> float:
         """How long this page may wait before it asks again."""
@@ -83,16 +83,13 @@ class Crowd:
             return min(LONGEST_S, max(EVERY_S, len(self._asked_at) / ANSWERS))
 
     def may_renew(self) -> bool:
-        """A leaky bucket: one page is renewed at once, a crowd one after the other."""
+        """A few pages are renewed at once, a crowd a few at a time."""
         now = time.monotonic()
         with self._lock:
-            gained = RENEWALS * (now - self._counted_at)
-            self._renewals = min(float(AT_ONCE), self._renewals + gained)
-            self._counted_at = now
-            if self._renewals < 1:
-                return False
-            self._renewals -= 1
-            return True
+            if now - self._since > PERIOD_S:
+                self._renewals, self._since = 0, now
+            self._renewals += 1
+            return self._renewals <= RENEWALS
 
 
 class Live:
