@@ -43,6 +43,12 @@ class Machine:
         return self.gpu_free if self.gpu else self.memory_free
 
 
+def num_cores() -> int:
+    """Those that this process may use."""
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+
+
 def look() -> Machine:
     """As it is now; takes some milliseconds, with an NVIDIA driver up to a second."""
     total, free = memory_of()

@@ -1,6 +1,6 @@
 // What changes is fetched here, text by text; the page says so when no answer comes.
 (() => {
-  const SILENT_S = 8; // without an answer for this long, what is shown may be old
+  const SILENT_S = 8; // so long after an answer was due, what is shown may be old
   const page = Math.random().toString(36).slice(2);
   const parts = new Map(); // by the name of their component
   const renewals = []; // [element, how to renew what is no text], one a tab
@@ -42,13 +42,15 @@
   };
 
   let answeredAt = performance.now();
+  let expectedAt = answeredAt; // the next answer
   let refused = "";
   const tellSilence = () => {
-    const seconds = Math.round((performance.now() - answeredAt) / 1000);
+    const now = performance.now();
+    const seconds = Math.round((now - answeredAt) / 1000);
     let note = document.querySelector("#no-answer");
     const words =
       refused ||
-      (seconds >= SILENT_S
+      (now - expectedAt >= 1000 * SILENT_S
         ? `No answer from CodeLutra for ${seconds} s: what you see is as it was then. ` +
           "Runs do not depend on this page."
         : "");
@@ -79,7 +81,7 @@
       if (!answer.ok) throw new Error(`${answer.status}`);
       const { parts: texts, renew, wait_s } = await answer.json();
       answeredAt = performance.now();
-      due = answeredAt + 1000 * wait_s;
+      due = expectedAt = answeredAt + 1000 * wait_s;
       const still = asking();
       if (still.ask === now.ask) {
         show(texts, have);
@@ -93,7 +95,7 @@
 
   setInterval(() => {
     if (document.hidden) {
-      answeredAt = performance.now(); // nobody looks, so nothing was asked
+      answeredAt = expectedAt = performance.now(); // nobody looks, so nothing was asked
       due = 0;
       return;
     }

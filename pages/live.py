@@ -19,15 +19,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from codelutra.machine import num_cores
 from pages.roles import Access
 from pages.shared import MAX_AGE_S, news
 
 PATH = "/live"
 EVERY_S = 1.5  # between two questions of one page, when few are open
-ANSWERS = 15  # a second, for all pages together: many are asked to wait longer
-RENEWALS = 8  # for all pages together, an event of Gradio for each: those that come at once
-PERIOD_S = 16.0  # share a drawing, so the next ones come only so much later
-LONGEST_S = 20.0  # between two questions, however many ask
+# For all pages together, so that a run is not slowed by those who look on: answers a second, and
+# events of Gradio in a period. Events that come at once share a drawing.
+ANSWERS = 4 * num_cores()
+RENEWALS = 8
+PERIOD_S = 32.0 / num_cores()
+LONGEST_S = 30.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
 Params = Mapping[str, str]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codelutra.sandbox.sandbox import num_cores
+from codelutra.machine import num_cores
 
 # Read by torch as it loads, in children too: on tiny models threads wait more than they compute,
 # ten times as long where another process wants the same cores.

@@ -3,7 +3,6 @@
 import itertools
 import logging
 import operator
-import os
 import queue
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Self
 
 from codelutra.config import UNSAFE, SandboxConfig, may_run_unfenced
 from codelutra.errors import SandboxError, StopRequested
+from codelutra.machine import num_cores
 from codelutra.sandbox.command_runner import CommandRunner
 from codelutra.sandbox.process import ServerDied
 from codelutra.sandbox.python_runner import PythonRunner, tier_of
@@ -43,11 +43,6 @@ def kind_of(program: Program) -> str:
     if program.command is not None:
         return program.kind
     return "sql" if program.kind == "sql" else tier_of(program)
-
-
-def num_cores() -> int:
-    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def must_run_unfenced() -> bool:

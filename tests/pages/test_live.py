@@ -113,8 +113,9 @@ def test_trends_are_drawn_anew_when_a_step_is_trained(page, add_run):
 def test_a_crowd_asks_less_often_and_is_renewed_one_after_the_other():
     answers = client_of(Live(Access({}), lambda: {}, {"tab": lambda _: Screen({}, "new")}))
     told = [json_of(answers.get(f"/live?tab=tab&page={n}&mark=old")) for n in range(200)]
-    assert [each["wait_s"] for each in told[:22]] == [1.5] * 22
-    assert told[-1]["wait_s"] == 200 / live.ANSWERS
+    few = int(live.EVERY_S * live.ANSWERS)
+    assert [each["wait_s"] for each in told[:few]] == [live.EVERY_S] * few
+    assert told[-1]["wait_s"] == min(live.LONGEST_S, 200 / live.ANSWERS) > live.EVERY_S
     assert [n for n, each in enumerate(told) if each["renew"]] == list(range(live.RENEWALS))
     assert json_of(answers.get("/live?tab=tab&page=1&mark=new"))["renew"] is False
 
