@@ -37,7 +37,7 @@ def take(page: Page, url: str, tab: str, run: int | None, theme: str) -> None:
     page.goto(url.rstrip("/") + "/" + query)
     page.wait_for_selector(READY[tab])
     page.wait_for_selector("#worker-state footer")
-    page.add_style_tag(content="#worker-state footer { display: none }")  # a path of this machine
+    page.add_style_tag(content="#foot { display: none }")  # a path of this machine
     for selector in CLICKS.get(tab, ()):
         page.locator(selector).first.click()
     for suffix, width in WIDTHS.items():
