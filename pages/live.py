@@ -28,7 +28,7 @@ EVERY_S = 1.5  # between two questions of one page, when few are open
 # For all pages together, so that a run is not slowed by those who look on: answers a second, and
 # events of Gradio in a period. Events that come at once share a drawing.
 ANSWERS = 4 * num_cores()
-RENEWALS = 8
+RENEWALS, FEW = 8, 4
 PERIOD_S = 32.0 / num_cores()
 LONGEST_S = 30.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
@@ -81,18 +81,17 @@ class Crowd:
         now = time.monotonic()
         with self._lock:
             self._asked_at[page] = now
-            if len(self._asked_at) > EVERY_S * ANSWERS:
-                self._asked_at = {p: at for p, at in self._asked_at.items() if now - at < GONE_S}
+            self._asked_at = {p: at for p, at in self._asked_at.items() if now - at < GONE_S}
             return min(LONGEST_S, max(EVERY_S, len(self._asked_at) / ANSWERS))
 
     def may_renew(self) -> bool:
-        """A few pages are renewed at once, a crowd a few at a time."""
+        """Those of a few are renewed whenever they ask, of a crowd a few at a time."""
         now = time.monotonic()
         with self._lock:
             if now - self._since > PERIOD_S:
                 self._renewals, self._since = 0, now
             self._renewals += 1
-            return self._renewals <= RENEWALS
+            return self._renewals <= RENEWALS or len(self._asked_at) <= FEW
 
 
 class Live:
