@@ -89,8 +89,8 @@ def measured(lab: KillLab, config: RefineConfig, viewers: int) -> dict[str, Any]
     started, before = time.monotonic(), cpu_seconds(lab.web_pid)
     run_s = seconds_of_run(config)
     web_s, seconds = cpu_seconds(lab.web_pid) - before, time.monotonic() - started
-    told = end_load(load) if load else {}
-    return {"run_s": round(run_s, 1), "web_cores": round(web_s / seconds, 3), **told}
+    told = {"run_s": round(run_s, 1), "web_cores": round(web_s / seconds, 3)}
+    return told | (end_load(load) if load else {})
 
 
 def seconds_of_run(config: RefineConfig) -> float:
@@ -235,8 +235,7 @@ class Visit:
         """Seconds until the next."""
         have = " ".join(f"{name}:{version}" for name, version in self.have.items())
         query = urlencode({"page": self.session, "mark": self.mark, "have": have})
-        head = self._head("GET", f"/live?{self.ask}&{query}")
-        told = await self._answer(head)
+        told = await self._answer(self._head("GET", f"/live?{self.ask}&{query}"))
         if told is None:
             return 2.0
         for name, text in told["parts"].items():

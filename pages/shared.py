@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-MAX_AGE_S = 0.9  # of what is shown, counted from when it began to be read; less than any tick
+MAX_AGE_S = 0.9  # of what is shown, counted from when it began to be read; for a crowd see live.py
 T = TypeVar("T")
 
 
