@@ -41,7 +41,7 @@ from storage.lock import find_worker
 CHECK_S = 3.0  # between two looks at the worker
 LONGEST_WAIT_S = 60.0  # between two starts of a worker that keeps dying
 MAX_WAITING = 1000  # events; Gradio's own bound on ZeroGPU is one
-QUEUE_LOOK_S = 0.02  # Gradio looks for events each millisecond, for a tenth of a core
+QUEUE_LOOK_S = 0.02  # Gradio's own is a millisecond, which costs CPU while nobody is there
 STABLE_S = 30.0  # a worker that lived this long may be restarted at once
 
 

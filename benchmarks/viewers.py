@@ -35,7 +35,7 @@ from storage.run_status import RunStatus
 VIEWERS = 200
 LOAD_NICE = 19
 PHASES = ("sample", "execute", "pair", "train", "evaluate")
-RAMP_S = 40.0  # they do not all come in one second: Gradio prepares each for 60 ms
+RAMP_S = 40.0  # they do not all come in one second: Gradio prepares a session each
 TABS = 2  # of the page, that ask by themselves
 REFINE_PARTS = ("run-panel", "run-queue", "run-programs", "run-log")
 VERSION = re.compile('data-version="(.*?)"')
