@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
@@ -27,9 +27,13 @@ def programs() -> Path | None:
 
 
 class PrivatePostgres:
-    """On loopback, with its data in a folder of its own; it never runs as root."""
+    """On loopback, with its data in a folder of its own; it never runs as root.
 
-    def __init__(self) -> None:
+    `networks` are further addresses of this machine that it listens on, as `10.0.0.1/30`: whoever
+    is in one of these networks is trusted.
+    """
+
+    def __init__(self, networks: Sequence[str] = ()) -> None:
         found = programs()
         assert found, f"no initdb on the PATH or below {INSTALLED}"
         self._programs, self._data = found, Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -41,10 +45,13 @@ class PrivatePostgres:
             shutil.chown(self._data, "postgres")
             self._as = ["runuser", "-u", "postgres", "--"]
         self._run("initdb", "-U", "codelutra", "-A", "trust", "--no-sync")
+        self._addresses = ",".join(["127.0.0.1", *(each.split("/")[0] for each in networks)])
+        with open(self._data / "pg_hba.conf", "a") as trusted:
+            trusted.writelines(f"host all all {each} trust\n" for each in networks)
 
     def start(self) -> None:
         """Also right after a kill: the old processes may take a moment to be gone."""
-        options = f"-p {self.port} -k {self._data} -c listen_addresses=127.0.0.1"
+        options = f"-p {self.port} -k {self._data} -c listen_addresses={self._addresses}"
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -82,8 +89,8 @@ class PrivatePostgres:
 
 
 @contextmanager
-def private_postgres() -> Iterator[PrivatePostgres]:
-    server = PrivatePostgres()
+def private_postgres(networks: Sequence[str] = ()) -> Iterator[PrivatePostgres]:
+    server = PrivatePostgres(networks)
     try:
         server.start()
         yield server

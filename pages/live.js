@@ -43,17 +43,14 @@
 
   let answeredAt = performance.now();
   let expectedAt = answeredAt; // the next answer
-  let refused = "";
+  let trouble = ""; // what the server said instead of an answer
   const tellSilence = () => {
     const now = performance.now();
+    const isLate = now - expectedAt >= 1000 * SILENT_S;
+    const why = trouble || (isLate ? "No answer from the dashboard (runs do not depend on it)" : "");
     const seconds = Math.round((now - answeredAt) / 1000);
+    const words = why && `${why}: what you see is as it was ${seconds} s ago.`;
     let note = document.querySelector("#no-answer");
-    const words =
-      refused ||
-      (now - expectedAt >= 1000 * SILENT_S
-        ? `No answer from CodeLutra for ${seconds} s: what you see is as it was then. ` +
-          "Runs do not depend on this page."
-        : "");
     if (!words) return note?.remove();
     if (!note) {
       note = document.createElement("div");
@@ -75,21 +72,27 @@
       const version = versionOf(part);
       if (version) have.set(name, version);
     }
+    let said = "";
+    let wait_s = 2;
     try {
       const answer = await fetch(question(now, have), { signal: AbortSignal.timeout(30_000) });
-      refused = answer.status === 401 ? "You are signed out: load the page again." : "";
-      if (!answer.ok) throw new Error(`${answer.status}`);
-      const { parts: texts, renew, wait_s } = await answer.json();
-      answeredAt = performance.now();
-      due = expectedAt = answeredAt + 1000 * wait_s;
-      const still = asking();
-      if (still.ask === now.ask) {
-        show(texts, have);
-        if (renew && still.mark === now.mark) renewOnce(still);
+      const told = await answer.json();
+      said = told.error ?? "";
+      wait_s = told.wait_s ?? wait_s;
+      if (answer.ok) {
+        answeredAt = performance.now();
+        expectedAt = answeredAt + 1000 * wait_s;
+        const still = asking();
+        if (still.ask === now.ask) {
+          show(told.parts, have);
+          if (told.renew && still.mark === now.mark) renewOnce(still);
+        }
       }
     } catch {
-      due = performance.now() + 2000;
+      // No answer, which tellSilence tells after a while.
     }
+    trouble = said;
+    due = performance.now() + 1000 * wait_s;
     isAsking = false;
   };
 

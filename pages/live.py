@@ -6,6 +6,7 @@ sent where it differs from what a visitor has. What is no text (buttons, pickers
 by an event of Gradio, when the page's `mark` tells that it would show something else.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from starlette.responses import JSONResponse
 from codelutra.machine import num_cores
 from pages.roles import Access
 from pages.shared import MAX_AGE_S, news
+from storage.db import StorageError
+
+log = logging.getLogger(__name__)
 
 PATH = "/live"
 EVERY_S = 1.5  # between two questions of one page, when few are open
@@ -32,6 +36,8 @@ RENEWALS, FEW = 8, 4
 PERIOD_S = 32.0 / num_cores()
 LONGEST_S = 30.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
+SIGNED_OUT = "You are signed out, load the page again"
+NO_DATABASE = "The database cannot be read, and runs wait until it can"  # no names: anybody may ask
 Params = Mapping[str, str]
 
 
@@ -105,14 +111,16 @@ class Live:
     ) -> None:
         self._access, self._around, self._screens = access, around, screens
         self._crowd = Crowd()
+        self._is_lost = False  # the database
 
     async def answer(self, request: Request) -> JSONResponse:
         """GET: `page` a name for who asks, `have` versions by part, `mark`, and the tab's look.
 
-        {"parts": {name: html}, "renew": bool, "wait_s": seconds}; 401 for who must sign in first.
+        {"parts": {name: html}, "renew": bool, "wait_s": seconds}. {"error": words} with 401 for who
+        must sign in first, and 503 while there is no database.
         """
         if not self._access.may_look(request):
-            return JSONResponse({"error": "sign in"}, 401)
+            return JSONResponse({"error": SIGNED_OUT}, 401)
         params = dict(request.query_params)
         page, mark = params.pop("page", "")[:40], params.pop("mark", "")
         have = dict(each.split(":", 1) for each in params.pop("have", "").split() if ":" in each)
@@ -120,8 +128,15 @@ class Live:
         news.max_age_s = max(MAX_AGE_S, wait_s / 4)  # who asks seldom can do with older ones
         key = ("live", id(self), *sorted(params.items()))
         seen: Any = news.fresh(key)
-        if seen is None:
-            seen = await run_in_threadpool(news.of, key, lambda: self._draw(params))
+        try:
+            if seen is None:
+                seen = await run_in_threadpool(news.of, key, lambda: self._draw(params))
+        except StorageError as error:
+            if not self._is_lost:
+                log.warning("open pages ask in vain: %s", error)
+            self._is_lost = True
+            return JSONResponse({"error": NO_DATABASE, "wait_s": wait_s}, 503)
+        self._is_lost = False
         parts = {
             name: html for name, html in seen.parts.items() if _version(html) != have.get(name)
         }

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, NullPool, create_engine, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
@@ -23,10 +22,15 @@ from storage.lock import Worker, find_worker, lab_id
 KEY = 0x436F64654C757472  # "CodeLutr"
 NOTICED_S = 3.0  # the server takes a moment to see that a worker was killed
 LOOK_S = 1.0
-# A machine that vanished says no goodbye. We give up first, after 10 s; the server, which then
-# lets the next worker in, after 20.
-OURS: dict[str, Any] = {"connect_timeout": 10, "keepalives_idle": 5, "tcp_user_timeout": 10_000}
-THEIRS = {"idle": 10, "interval": 5, "count": 2}
+# After 40 s of silence the server takes our machine for gone and lets the next worker in. By then
+# we have given up: a connection that wants work, one to open in its stead, and the lock's own take
+# 8 to 10 s each to fail (`db.PATIENCE`).
+SILENCE = {
+    "tcp_keepalives_idle": 20,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+    "tcp_user_timeout": 40_000,  # no keepalives are sent while an answer is not acknowledged
+}
 HOLDER = text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
     "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = :high AND objid = :low "
@@ -57,11 +61,11 @@ class DatabaseLock:
         if make_url(url).get_backend_name() == "postgresql":
             self._lab = lab_id(home)
             engine = create_engine(
-                url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=OURS
+                url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=db.PATIENCE
             )
             self._connection = engine.connect()
-            for name, value in THEIRS.items():
-                self._connection.execute(text(f"SET tcp_keepalives_{name} = {value}"))
+            for name, value in SILENCE.items():
+                self._connection.execute(text(f"SET {name} = {value}"))
             self.show("", is_executing=False)
 
     def acquire(self, is_over: Callable[[], bool], on_wait: Callable[[Worker], None]) -> bool:

@@ -24,6 +24,14 @@ from sqlmodel import Session
 
 BUSY_TIMEOUT_S = 30
 SQLITE_FILE = "codelutra.sqlite"  # in the home
+# A server's machine that vanished says no goodbye: a connection to it is given up after 8 s.
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8_000,
+}
 POSTGRES_DISK_FULL = "53100"
 GONE = ("08", "57P")  # classes of SQLSTATE: no connection; the server stops, or starts
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -182,7 +190,7 @@ def make_engine(url: str) -> Engine:
     """Room for DBOS's threads and ours; every connection of SQLite in WAL mode."""
     options: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True}
     if not url.startswith("sqlite"):
-        return create_engine(url, connect_args={"connect_timeout": 10}, **options)
+        return create_engine(url, connect_args=PATIENCE, **options)
     engine = create_engine(url, **options)
 
     @event.listens_for(engine, "connect")

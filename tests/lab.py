@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,12 @@ class Lab:
         assert run.id is not None
         return run.id
 
-    def start_worker(self, *arguments: str, batch_s: float = 0.02) -> Process:
-        """Not yet at work when this returns."""
+    def start_worker(
+        self, *arguments: str, batch_s: float = 0.02, inside: Sequence[str] = ()
+    ) -> Process:
+        """Not yet at work when this returns. `inside` is a command that becomes another."""
         worker = subprocess.Popen(
-            [sys.executable, str(WORKER), str(self.home), *arguments],
+            [*inside, sys.executable, str(WORKER), str(self.home), *arguments],
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(sys.path),
@@ -74,8 +76,8 @@ class Lab:
         self.workers.append(worker)
         return worker
 
-    def started_worker(self, batch_s: float = 0.02) -> Process:
-        worker = self.start_worker(batch_s=batch_s)
+    def started_worker(self, batch_s: float = 0.02, inside: Sequence[str] = ()) -> Process:
+        worker = self.start_worker(batch_s=batch_s, inside=inside)
         wait_for(lambda: (found := find_worker(self.home)) and found.pid == worker.pid)
         return worker
 

@@ -26,9 +26,8 @@ __all__ = ["database", "lab"]
 NUM_TASKS = 30
 
 
-@pytest.fixture
-def other_machine(lab: Lab) -> Lab:
-    """It sees the same home, but not who holds its lock: a home of links stands for that."""
+def elsewhere(lab: Lab) -> Lab:
+    """On another machine, which sees the same home but not who holds its lock: a home of links."""
     home = lab.home.with_name("other-machine")
     home.mkdir()
     for name in ("lab-id", "runs"):
@@ -38,7 +37,8 @@ def other_machine(lab: Lab) -> Lab:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_run_is_taken_up_by_the_worker_of_another_machine(lab: Lab, other_machine: Lab) -> None:
+def test_a_run_is_taken_up_by_the_worker_of_another_machine(lab: Lab) -> None:
+    other_machine = elsewhere(lab)
     run_id = lab.submit(**{**SMALL, "max_train": NUM_TASKS})
     first = lab.started_worker(batch_s=2.0)  # far from its end when it is killed
     lab.wait_for(run_id, RunStatus.RUNNING)

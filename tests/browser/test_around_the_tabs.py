@@ -1,18 +1,22 @@
 """What stands around the tabs, in a browser."""
 
+import os
 import signal
 import sys
+import time
 
 import pytest
 
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
+from benchmarks.private_postgres import private_postgres, programs
 from codelutra.config import UNSAFE
 
 pytestmark = pytest.mark.browser
 
 SOON = 60_000  # milliseconds
+DOWN_S = 2.0
 
 
 @pytest.fixture
@@ -41,7 +45,39 @@ def test_a_page_whose_server_is_silent_says_so_until_it_answers(shared_app, page
     note = page.locator("#no-answer")
     shared_app.process.send_signal(signal.SIGSTOP)
     try:
-        expect(note).to_contain_text("what you see is as it was then", timeout=SOON)
+        expect(note).to_contain_text("No answer from the dashboard", timeout=SOON)
     finally:
         shared_app.process.send_signal(signal.SIGCONT)
     expect(note).to_have_count(0, timeout=SOON)
+
+
+def test_a_page_says_that_its_visitor_is_signed_out(stopped_app, page, monkeypatch):
+    monkeypatch.setenv("CODELUTRA_USERS", "eve:viewer:a-long-password")
+    stopped_app.start("--host", "127.0.0.2")
+    page.goto(stopped_app.url.replace("127.0.0.1", "127.0.0.2"))
+    page.get_by_label("username").fill("eve")
+    page.get_by_label("password").fill("a-long-password")
+    page.get_by_role("button", name="Login").click()
+    expect(page.locator("#worker-state")).to_contain_text("worker running", timeout=SOON)
+    page.context.clear_cookies()
+    expect(page.locator("#no-answer")).to_contain_text("You are signed out", timeout=SOON)
+
+
+def test_a_page_outlives_the_death_of_postgres_and_says_so_meanwhile(
+    stopped_app, page, monkeypatch
+):
+    if not programs():
+        pytest.skip("PostgreSQL is not installed")
+    with private_postgres() as server:
+        monkeypatch.setenv("DATABASE_URL", server.new_database())
+        stopped_app.start()
+        page.goto(stopped_app.url)
+        worker = page.locator("#worker-state")
+        expect(worker).to_contain_text("worker running", timeout=SOON)
+        os.kill(server.pid, signal.SIGKILL)
+        note = page.locator("#no-answer")
+        expect(note).to_contain_text("The database cannot be read", timeout=SOON)
+        time.sleep(DOWN_S)
+        server.start()
+        expect(note).to_have_count(0, timeout=SOON)
+        expect(worker).to_contain_text("worker running", timeout=SOON)

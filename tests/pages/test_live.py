@@ -19,6 +19,7 @@ from pages.roles import Access, accounts_of
 from pages.run_news import NOTES, NUM_OUTPUTS, Look
 from pages.shared import Shared, news
 from storage import db, queries, recording, steering
+from storage.db import StorageError
 
 
 def client_of(answers: Live, **state: Any) -> TestClient:
@@ -46,6 +47,28 @@ def json_of(answer: Response) -> dict[str, Any]:
 @pytest.fixture
 def page(store: Any) -> TestClient:
     return client_of(shell.build().live)
+
+
+def test_without_a_database_a_page_is_told_so_and_nothing_of_where_it_is(caplog):
+    where = "cannot reach postgresql://lab@10.0.0.1/lab: refused"
+    is_there = []
+
+    def around() -> dict[str, str]:
+        if not is_there:
+            raise StorageError(where)
+        return {}
+
+    asked = client_of(Live(Access({}), around, {}))
+    for _ in range(3):
+        news.forget()
+        told = asked.get("/live?page=me")
+        assert told.status_code == 503
+        assert told.json() == {"error": live.NO_DATABASE, "wait_s": live.EVERY_S}
+    assert [record.getMessage() for record in caplog.records if where in record.getMessage()] == [
+        f"open pages ask in vain: {where}"
+    ]
+    is_there.append(True)
+    assert json_of(asked.get("/live?page=me"))["parts"] == {}
 
 
 def test_who_asks_the_same_at_once_shares_one_answer():
