@@ -30,7 +30,7 @@ from storage.run_status import RunStatus
 
 VIEWERS = 200
 LOAD_NICE = 19
-WINDOW_S, SETTLE_S = 12.0, 2.0  # of a window, that much at its begin does not count
+WINDOW_S, SETTLE_S = 20.0, 2.0  # of a window, that much at its begin does not count
 POLL_S = 0.25
 PHASES = ("sample", "train")  # those that take minutes and every core
 OVER = (RunStatus.COMPLETED, RunStatus.FAILED)

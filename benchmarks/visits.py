@@ -34,17 +34,17 @@ class Clock:
 
     def __init__(self) -> None:
         self._looking, self._away = asyncio.Event(), asyncio.Event()
-        self._since, self._looked = (0.0, 0.0), (0.0, 0.0)  # seconds, CPU seconds
+        self._since = self._looked = (0.0, 0.0)  # seconds, CPU seconds
         self.look()
 
     def look(self) -> None:
+        self._looked = self.looked
         self._since = time.monotonic(), time.process_time()
         self._away.clear()
         self._looking.set()
 
     def pause(self) -> None:
-        if self._looking.is_set():
-            self._looked = self.looked
+        self._looked = self.looked
         self._looking.clear()
         self._away.set()
 
