@@ -31,8 +31,27 @@ def database(home: Path) -> Path:
     return home
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The address of one, on an S3 server of our own."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        fsspec.filesystem("s3").mkdir("lab")
+        yield "s3://lab"
+    server.stop()
+
+
+@pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "s3":
+        yield f"{request.getfixturevalue('bucket')}/{tmp_path.name}"
+        return
     yield f"{request.param}://{tmp_path}/store"
     fsspec.filesystem("memory").store.clear()
 
@@ -145,9 +164,11 @@ def test_a_password_in_the_address_is_never_shown() -> None:
 
 
 def test_a_terminated_worker_snapshots_and_the_run_goes_on_from_an_empty_disk(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CODELUTRA_SNAPSHOT", f"file://{tmp_path}/store")
+    if url.startswith("memory"):
+        pytest.skip("a worker is another process")
+    monkeypatch.setenv("CODELUTRA_SNAPSHOT", url)
     run_id = lab.submit(**{**SMALL, "max_train": 20})
     worker = lab.started_worker(batch_s=0.05)
     wait_for(lambda: counted(run_id) > 30)
