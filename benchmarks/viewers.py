@@ -141,9 +141,10 @@ def watch(lab: KillLab, run_id: int, is_seen: bool) -> Window:
     while time.monotonic() < started + WINDOW_S - SETTLE_S:
         with db.open_session() as session:
             row = queries.progress(session, run_id=run_id)
-            tokens = queries.phase_tokens(session, run_id=run_id).get(1, {})
+            tokens = queries.phase_tokens(session, run_id=run_id)
         if row and (not seen or row.updated_at.timestamp() != seen[-1][0]):
-            done = tokens.get("sample", 0) if row.phase == "sample" else row.done
+            drawn = tokens.get(row.iteration, {}).get("sample", 0)
+            done = drawn if row.phase == "sample" else row.done
             seen.append((row.updated_at.timestamp(), row.phase, done))
         time.sleep(POLL_S)
     web = (cpu_seconds(lab.web_pid) - cpu) / (time.monotonic() - started)
