@@ -89,7 +89,7 @@ def test_two_iterations_are_compared_down_to_a_broken_tasks_programs(module_app,
     assert page.evaluate("document.body.dataset.hit") is None
 
 
-def test_a_report_and_the_numbers_are_downloaded(module_app, page, home, tmp_path):
+def test_a_report_and_the_numbers_are_downloaded(module_app, browser, page, home, tmp_path):
     jobs.prepare(home)
     run_id = add_run("journey", (0.5, 0.6))
     page.goto(f"{module_app.url}?tab=trends&run={run_id}")
@@ -104,12 +104,13 @@ def test_a_report_and_the_numbers_are_downloaded(module_app, page, home, tmp_pat
     assert (tmp_path / "run.csv").read_text().startswith("chart,run,iteration,series,value,low,")
     assert read_bundle(tmp_path / "run.zip").results.base.verdicts["correct"] == 28
     assert (tmp_path / "run.parquet").read_bytes()[:4] == b"PAR1"
-    report = page.context.new_page()  # the dashboard's goes on asking for news until it is left
+    report = browser.new_page()  # the dashboard's goes on asking for news until it is left
     requests: list[str] = []
     report.on("request", lambda request: requests.append(request.url))
     report.goto(f"file://{tmp_path / 'run.html'}")
     expect(report.get_by_role("heading", level=1)).to_contain_text("journey")
     expect(report.locator("svg")).to_have_count(4)
+    report.close()
     assert [url for url in requests if not url.startswith("file:")] == []
 
 
