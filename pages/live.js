@@ -80,6 +80,8 @@
       said = told.error ?? "";
       wait_s = told.wait_s ?? wait_s;
       if (answer.ok) {
+        // What was opened in times of trouble has stayed empty.
+        if (trouble && !versionOf(parts.get("worker-state"))) location.reload();
         answeredAt = performance.now();
         expectedAt = answeredAt + 1000 * wait_s;
         const still = asking();
