@@ -104,7 +104,7 @@ def judge_as_bird(prediction: str, gold: str, database: str) -> bool:
     def work() -> None:
         try:
             outcome.append(execute_sql(prediction, gold, database))
-        except Exception:
+        except Exception:  # as theirs: whatever goes wrong is a wrong answer
             outcome.append(False)
 
     thread = threading.Thread(target=work, daemon=True)
