@@ -8,36 +8,24 @@ command goes on where it stopped.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from statistics import mean, median, stdev
 
 from benchmarks.claims import Claim, finish
-from codelutra import phases
+from benchmarks.starter_runs import Plan, draw, new_run, one_iteration_with
 from codelutra.alerts import WINDOW, TrainingWatch
-from codelutra.config import RefineConfig, home
+from codelutra.config import home
 from codelutra.evaluation import paired_gain, pass_at_k
-from codelutra.generation import Engine, GenerationRequest, Policy
-from codelutra.grading import Grader
 from codelutra.loop import refine
-from codelutra.models import resolve_model
 from codelutra.progress import ProgressBar
 from codelutra.records import Sample, VerdictKind
 from codelutra.run_folder import RunFolder
-from codelutra.sandbox import Sandbox
 from codelutra.summary import promoted_iteration
-from codelutra.tasks import Task, load_tasks, select_tasks
+from codelutra.tasks import load_tasks, select_tasks
 
 T975 = {2: 4.303, 1: 12.706}  # Student's t, 95 % two-sided, by degrees of freedom
-
-
-@dataclass(frozen=True)
-class Plan:
-    seeds: int
-    iterations: int
-    max_train: int
-    max_heldout: int
 
 
 FULL = Plan(seeds=3, iterations=4, max_train=0, max_heldout=0)
@@ -57,83 +45,20 @@ def main() -> int:
     runs = []
     with ProgressBar() as bar:
         for seed in range(plan.seeds):
-            run = _run(out / f"seed-{seed}", plan, seed, tasks, bar, mode="dual")
+            run = new_run(out / f"seed-{seed}", plan, seed, tasks, bar, mode="dual")
             refine(run, select_tasks(tasks, run.config))
             runs.append(run)
         _print_rounds(runs, plan)
         top_p = runs[0].config.sampling.top_p
-        base = _draw(runs[0], tasks, 0, top_p)
-        last = [s for run in runs for s in _draw(run, tasks, plan.iterations, top_p)]
-        _print_unlimited(_draw(runs[0], tasks, 0, 1.0), _draw(runs[0], tasks, plan.iterations, 1.0))
-        methods = {mode: _ablation(out, plan, mode, runs, tasks, bar) for mode in ("sft", "dpo")}
+        base = draw(runs[0], tasks, 0, top_p)
+        last = [s for run in runs for s in draw(run, tasks, plan.iterations, top_p)]
+        _print_unlimited(draw(runs[0], tasks, 0, 1.0), draw(runs[0], tasks, plan.iterations, 1.0))
+        methods = {
+            mode: one_iteration_with(out, plan, mode, runs, tasks, bar) for mode in ("sft", "dpo")
+        }
     _print_methods({"dual": runs, **methods})
     _print_collapses(methods["dpo"])
     return finish(_claims(runs, base, last, plan))
-
-
-def _run(
-    folder: Path, plan: Plan, seed: int, tasks: Sequence[Task], bar: ProgressBar, mode: str
-) -> RunFolder:
-    config = RefineConfig.for_model(
-        "starter",
-        seed=seed,
-        iterations=plan.iterations if mode == "dual" else 1,
-        max_train=plan.max_train,
-        max_heldout=plan.max_heldout,
-        training={"mode": mode},
-    )
-    return RunFolder(folder, config, bar.report)
-
-
-def _draw(run: RunFolder, tasks: Sequence[Task], iteration: int, top_p: float) -> list[Sample]:
-    """Ten programs a held-out task at temperature 1 from the policy of an iteration."""
-    kept = RunFolder(run.folder / f"sampled-top-p-{top_p:g}", run.config)
-    heldout = [t for t in select_tasks(tasks, run.config) if t.split == "heldout"]
-    sampling = run.config.sampling
-    policy = Policy(
-        run.config.generation,
-        resolve_model("starter"),
-        run.adapter(iteration),
-        run.config.chat_template,
-    )
-    request = GenerationRequest(10, 1.0, top_p, sampling.max_new_tokens, 1_000 + run.config.seed)
-    with Engine() as engine:
-        for drawn in engine.generate(
-            policy,
-            heldout,
-            request,
-            batch_size=sampling.batch_size,
-            done={s.task_id for s in kept.samples(iteration, "heldout") if s.index == 9},
-            log=run.folder / "logs" / "sampled.log",
-            should_stop=lambda: False,
-        ):
-            kept.add_samples(iteration, "heldout", drawn.samples)
-    ungraded = [s for s in kept.samples(iteration, "heldout") if s.verdict is None]
-    with Sandbox(run.config.sandbox) as sandbox:
-        by_id = {task.task_id: task for task in heldout}
-        kept.add_verdicts(iteration, "heldout", Grader(sandbox).grade(by_id, ungraded))
-    return kept.samples(iteration, "heldout")
-
-
-def _ablation(
-    out: Path,
-    plan: Plan,
-    mode: str,
-    runs: Sequence[RunFolder],
-    tasks: Sequence[Task],
-    bar: ProgressBar,
-) -> list[RunFolder]:
-    """The first iteration again from the same samples and pairs, with another loss."""
-    ablations = []
-    for seed, run in enumerate(runs):
-        other = _run(out / f"seed-{seed}-{mode}", plan, seed, tasks, bar, mode)
-        other.add_pairs(1, run.pairs(1) or [])
-        mine = select_tasks(tasks, other.config)
-        phases.train(other, mine, 1, Engine())
-        with Sandbox(other.config.sandbox) as sandbox, Engine() as engine:
-            phases.evaluate(other, mine, 1, Grader(sandbox), engine)
-        ablations.append(other)
-    return ablations
 
 
 def _correct(run: RunFolder, iteration: int) -> list[bool]:
