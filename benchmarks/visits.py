@@ -22,8 +22,12 @@ from urllib.request import urlopen
 
 RAMP_S = 40.0  # they do not all come in one second: Gradio prepares a session each
 TABS = 2  # of the page, that ask by themselves
-REFINE_PARTS = ("run-panel", "run-queue", "run-programs", "run-log")
-VERSION = re.compile('data-version="(.*?)"')
+PARTS = {  # that are news by themselves, by tab
+    "refine": ("run-panel", "run-queue", "run-programs", "run-log"),
+    "trends": ("trend-head", "trend-charts", "trend-table", "side-by-side", "training-note",
+               "training-curves", "training-funnel"),
+}  # fmt: skip
+VERSION = re.compile('version(?:=|": )"(.*?)"')
 ASKS = re.compile('data-ask="(.*?)" data-mark="(.*?)"')
 KEPT_S = 4.0  # the server closes a connection on which nothing came for 5 s
 ANSWER_S = 30.0  # without an answer for this long, a request has failed
@@ -192,7 +196,7 @@ class Visit:
         if told is None:
             return 2.0
         for name, text in told["parts"].items():
-            self.have[name] = VERSION.findall(text)[0]
+            self.have[name] = VERSION.search(text)[1]
         if told["renew"]:
             self.tally.renewed += 1
             await self._renew()
@@ -208,8 +212,8 @@ class Visit:
             self.values[0] = int(dict(parse_qsl(ask))["run"])  # the picker's, which is chosen then
         if not self.have:  # these components are there, with what comes first
             self.have = dict.fromkeys(("banner", "worker-state"), "none")
-            if "tab=refine" in self.ask:
-                self.have |= dict.fromkeys(REFINE_PARTS, "none")
+            tab = dict(parse_qsl(self.ask)).get("tab", "")
+            self.have |= dict.fromkeys(PARTS.get(tab, ()), "none")
 
     def _head(self, method: str, path: str, body: bytes = b"") -> bytes:
         length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"

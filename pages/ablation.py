@@ -238,7 +238,7 @@ def show_ablation(run_id: int | None, seen: Any = None) -> list[Any]:
         return [gr.skip()] * NUM_OUTPUTS
     if group is None:
         return [gr.Column(visible=False), "", "", version]
-    chart = drawn(str(version), {PLACE.key: figure(group)})
+    chart = drawn(str(version), {PLACE.key: figure(group)}).value
     return [gr.Column(visible=True), chart, table(group), version]
 
 

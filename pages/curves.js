@@ -7,7 +7,7 @@ const isTouch = window.matchMedia("(pointer: coarse)").matches; // a swipe scrol
 const draw = () => {
   const { version, figures } = JSON.parse(props.value || '{"version": "", "figures": {}}');
   const root = element.querySelector(".curves");
-  root.hidden = !version;
+  root.hidden = !Object.keys(figures).length;
   for (const [key, { data, layout }] of Object.entries(figures)) {
     const place = root.querySelector(`[data-curve="${key}"] > div`);
     layout.dragmode = isTouch ? false : "zoom";
@@ -21,9 +21,9 @@ const draw = () => {
 };
 
 // Gradio loads Plotly with the first gr.Plot of the page.
-const whenLoaded = (tries) => {
+const drawWhenLoaded = (tries = 600) => {
   if (window.Plotly) draw();
-  else if (tries && element.isConnected) setTimeout(() => whenLoaded(tries - 1), 100);
+  else if (tries && element.isConnected) setTimeout(() => drawWhenLoaded(tries - 1), 100);
 };
-whenLoaded(600);
-watch("value", () => whenLoaded(600));
+drawWhenLoaded();
+watch("value", () => drawWhenLoaded()); // by an event; live.js calls it by itself

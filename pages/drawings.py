@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 import plotly.graph_objects as go
 
+from pages import live
 from pages.format import text
 
 SCRIPT = Path(__file__).parent / "curves.js"
@@ -25,15 +26,15 @@ def render_drawings(places: Sequence[Place], elem_id: str, classes: str = "") ->
     return gr.HTML(
         "",
         html_template=_html(places, classes),
-        js_on_load=SCRIPT.read_text(),
+        js_on_load=SCRIPT.read_text() + live.on_load(elem_id, "drawWhenLoaded"),
         elem_id=elem_id,
     )
 
 
-def drawn(version: str, figures: Mapping[str, go.Figure]) -> str:
-    """What `curves.js` draws."""
+def drawn(version: str, figures: Mapping[str, go.Figure]) -> live.Part:
+    """What `curves.js` draws; nothing is shown where there is no figure."""
     plain = {key: json.loads(figure.to_json() or "{}") for key, figure in figures.items()}
-    return json.dumps({"version": version, "figures": plain})
+    return live.Part(version, json.dumps({"version": version, "figures": plain}))
 
 
 def _html(places: Sequence[Place], classes: str) -> str:

@@ -1,4 +1,4 @@
-// What changes is fetched here, text by text; the page says so when no answer comes.
+// What changes is fetched here, part by part; the page says so when no answer comes.
 (() => {
   const SILENT_S = 8; // so long after an answer was due, what is shown may be old
   const page = Math.random().toString(36).slice(2);
@@ -27,10 +27,12 @@
   };
 
   // An answer is of when it was asked: what has changed here since is newer.
-  const show = (texts, have) => {
-    for (const [name, html] of Object.entries(texts)) {
+  const show = (values, have) => {
+    for (const [name, value] of Object.entries(values)) {
       const part = parts.get(name);
-      if (part && versionOf(part) === have.get(name)) part.props.value = html;
+      if (!part || versionOf(part) !== have.get(name)) continue;
+      part.props.value = value;
+      part.show?.();
     }
   };
 
@@ -109,7 +111,7 @@
   }, 250);
 
   Object.assign(window.codelutra, {
-    live: (name, element, props) => parts.set(name, { element, props }),
+    live: (name, element, props, show) => parts.set(name, { element, props, show }),
     asks: (element, renew) => renewals.push([element, renew]),
   });
 })();

@@ -1,9 +1,9 @@
-"""What an open page asks for all the time, beside Gradio: the texts that changed.
+"""What an open page asks for all the time, beside Gradio: the texts and charts that changed.
 
 An event of Gradio costs tens of milliseconds of CPU, however little it says, and 200 visitors would
 ask for a hundred a second. Here a look at the runs is drawn once for all who look at the same, and
-sent where it differs from what a visitor has. What is no text (buttons, pickers, charts) is renewed
-by an event of Gradio, when the page's `mark` tells that it would show something else.
+sent where it differs from what a visitor has. What is neither text nor chart (buttons, pickers) is
+renewed by an event of Gradio, when the page's `mark` tells that it would show something else.
 """
 
 import logging
@@ -42,11 +42,21 @@ Params = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Screen:
-    """What a tab says: texts by the name of their component, and a value that changes when
-    anything else on it does."""
+class Part:
+    """The value of a component, from which the page can tell its version."""
 
-    parts: Mapping[str, str]
+    version: str
+    value: str
+
+
+Parts = Mapping[str, Part]  # by the name of their component
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a tab says, and a value that changes when anything else on it does."""
+
+    parts: Parts
     mark: str = ""
 
 
@@ -54,9 +64,9 @@ def version(*of: object) -> str:
     return blake2s(repr(of).encode(), digest_size=6).hexdigest()
 
 
-def part(html: str) -> str:
-    """`html` for a component of which the page knows what it shows."""
-    return f'<div class="live" data-version="{version(html)}">{html}</div>'
+def part(html: str) -> Part:
+    now = version(html)
+    return Part(now, f'<div class="live" data-version="{now}">{html}</div>')
 
 
 def asks(tab: str, mark: str, **look: object) -> str:
@@ -66,9 +76,9 @@ def asks(tab: str, mark: str, **look: object) -> str:
     return f'<i class="asks" data-ask="{ask}" data-mark="{mark}"></i>'
 
 
-def on_load(name: str) -> str:
-    """The script of a component whose text is a part."""
-    return f"window.codelutra.live('{name}', element, props);"
+def on_load(name: str, show: str = "null") -> str:
+    """The script of a component whose value is a part; `show` is what shows it, if not Gradio."""
+    return f"window.codelutra.live('{name}', element, props, {show});"
 
 
 ON_LOAD_ASKS = "window.codelutra.asks(element, () => trigger('renew'));"
@@ -106,7 +116,7 @@ class Live:
     def __init__(
         self,
         access: Access,
-        around: Callable[[], Mapping[str, str]],
+        around: Callable[[], Parts],
         screens: Mapping[str, Callable[[Params], Screen]],
     ) -> None:
         self._access, self._around, self._screens = access, around, screens
@@ -137,12 +147,13 @@ class Live:
             self._is_lost = True
             return JSONResponse({"error": NO_DATABASE, "wait_s": wait_s}, 503)
         self._is_lost = False
-        parts = {
-            name: html for name, html in seen.parts.items() if _version(html) != have.get(name)
-        }
         return JSONResponse(
             {
-                "parts": {name: html for name, html in parts.items() if name in have},
+                "parts": {
+                    name: part.value
+                    for name, part in seen.parts.items()
+                    if have.get(name, part.version) != part.version
+                },
                 "renew": bool(mark) and mark != seen.mark and self._crowd.may_renew(),
                 "wait_s": wait_s,
             },
@@ -153,8 +164,3 @@ class Live:
         draw = self._screens.get(params.get("tab", ""))
         tab = draw(params) if draw else Screen({})
         return Screen({**self._around(), **tab.parts}, tab.mark)
-
-
-def _version(html: str) -> str:
-    """Of a part, as it was written into it."""
-    return html.split('data-version="', 1)[-1].split('"', 1)[0]

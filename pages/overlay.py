@@ -69,20 +69,6 @@ def last_of(lines: Sequence[RunLine]) -> int:
     return max([*there, *(line.row.iterations for line in lines)], default=0)
 
 
-def version_of(lines: Sequence[RunLine]) -> tuple[tuple[int, ...], ...]:
-    """Charts move when a policy is scored or a sampling ends, not with every batch."""
-    return tuple(
-        (
-            line.row.id,
-            len(line.scored),
-            sum(point.validation is not None for point in line.points),
-            sum(point.num_sampled for point in line.points),
-            sum(len(point.seconds) for point in line.points),
-        )
-        for line in lines
-    )
-
-
 def passes_of(counts: Counts, ks: Sequence[int]) -> list[PassAtK]:
     found = []
     for k in ks:

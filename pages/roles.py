@@ -176,7 +176,7 @@ ROLES: dict[str, Role] = {
             "start_form:choose_model start_form:choose_preset start_form:load_file "
             "tasks:check_status tasks:render.<locals>.<lambda> tasks:render.<locals>.click "
             "tasks:render.<locals>.show_imported tasks:render.<locals>.tick tasks:task_sets "
-            "training_section:show_section trends:alerts trends:show trends:show_lately "
+            "trends:alerts trends:show trends:show_lately "
             "trends:training trends:trend what_changed:changes "
             "what_changed:wire_changes.<locals>.click "
             "what_changed:wire_changes.<locals>.pick.<locals>.picked"

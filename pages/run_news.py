@@ -65,7 +65,7 @@ class _Seen:
         ]
 
     @cached_property
-    def texts(self) -> dict[str, str]:
+    def texts(self) -> dict[str, live.Part]:
         """By the names of their components."""
         return {
             "run-panel": live.part(panel(self.view)),
@@ -116,11 +116,11 @@ def _outputs(look: Look, seen: _Seen, picked: dict[str, Any], *, keeps_notes: bo
         notes = [settings_of(view), view.row.tags if view else "", view.note if view else ""]
     return [
         gr.Dropdown(**seen.picker, **picked),
-        texts["run-panel"],
+        texts["run-panel"].value,
         gr.Column(visible=view is not None),
-        texts["run-queue"],
-        texts["run-programs"],
-        texts["run-log"],
+        texts["run-queue"].value,
+        texts["run-programs"].value,
+        texts["run-log"].value,
         *(gr.Button(**button) for button in seen.buttons),
         *notes,
         gr.Textbox(visible=seen.num_runs > 1),

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,27 @@ class Shared(Generic[T]):
     def forget(self) -> None:
         """Somebody has changed something: no answer from before may follow on its own."""
         self._not_before = time.monotonic()
+
+
+class Kept(Generic[T]):
+    """The last drawings, by what they show: while that is the same, so are they."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._drawn: OrderedDict[Hashable, T] = OrderedDict()
+
+    def of(self, shows: Hashable, draw: Callable[[], T]) -> T:
+        with self._lock:
+            if shows in self._drawn:
+                self._drawn.move_to_end(shows)
+                return self._drawn[shows]
+        drawing = draw()
+        with self._lock:
+            self._drawn[shows] = drawing
+            while len(self._drawn) > self._most:
+                self._drawn.popitem(last=False)
+        return drawing
 
 
 # Of all that visitors are told; its keys begin with whose they are. Who changes something for

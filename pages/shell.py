@@ -10,7 +10,7 @@ from gradio.components import Component
 from codelutra.config import STARTER
 from codelutra.snapshot_state import SnapshotState, read_state
 from codelutra.snapshot_state import address as snapshot_address
-from pages import compare, live, pairs, refine, run_news, tasks, trend_runs, trends
+from pages import compare, live, pairs, refine, run_news, tasks, trends
 from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
@@ -68,7 +68,7 @@ def head_script() -> str:
     return f"<script>{''.join(scripts)}</script>"
 
 
-def around() -> dict[str, str]:
+def around() -> live.Parts:
     """What stands above and below every tab: a warning, if there is one, and the worker's state."""
     worker = worker_at_work()
     snapshot = read_state(db.current().home) if snapshot_address() else SnapshotState()
@@ -140,7 +140,7 @@ def build(access: Access | None = None) -> GuardedBlocks:
         timers: list[Component] = [
             run_view.timer, pair_view.timer, compare_view.timer, task_view.timer,
         ]  # fmt: skip
-        screens = {"refine": run_news.screen, "trends": trend_runs.screen}
+        screens = {"refine": run_news.screen, "trends": trends.screen}
         blocks.live = live.Live(access, around, screens)
 
         def open_address(request: gr.Request) -> list[Any]:
@@ -168,7 +168,8 @@ def build(access: Access | None = None) -> GuardedBlocks:
                     tasks.Look(params.get("set", STARTER), shown=params.get("task"))
                 )
             return [gr.Tabs(selected=tab), *_active(tab), *run, *shown, *paired, *compared,
-                    *listed, *around().values(), who_and_where()]  # fmt: skip
+                    *listed, *(part.value for part in around().values()),
+                    who_and_where()]  # fmt: skip
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.

@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 from sqlmodel import Session
 
+from pages import live
 from pages.drawings import Place, drawn, render_drawings
 from pages.format import caption, count, text
 from pages.funnel import funnel_bars
+from pages.shared import Kept
 from pages.training_curves import METRICS, PANELS, curve
 from storage import curves, db, health, queries
 from storage.health import Training
@@ -19,6 +21,8 @@ MAX_POINTS = 500  # a series, on the page; the API gives up to 1,000
 NUM_OUTPUTS = 6  # picker, section, note, curves, funnel, versions
 COUNTING = ("sample", "execute")  # phases in which the yield changes as they go on
 PLACES = [Place(panel.key, panel.title, panel.about) for panel in PANELS]
+_curves_of: Kept[tuple[live.Part, live.Part]] = Kept(16)
+_funnels_of: Kept[live.Part] = Kept(16)
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,39 @@ def show_section(
     run_id: int | None, picked: int | None = NEWEST, seen: Versions | None = None
 ) -> list[Any]:
     """The section's outputs; each skips when the visitor has `seen` its version already."""
-    if seen and seen.run_id != run_id:  # of another run, the newest iteration is followed
-        seen, picked = None, NEWEST
+    picked = followed(run_id, picked, seen)
+    if seen and seen.run_id != run_id:
+        seen = None
     with db.open_session() as session:
-        now, shown = versions(session, run_id, picked)
+        now, shown = _versions(session, run_id, picked)
         outputs: list[Any] = [gr.skip()] * NUM_OUTPUTS
+        if seen == now:
+            return outputs
         if seen is None or seen.iterations != now.iterations:
             outputs[0] = _picker(now.iterations, picked, is_fresh=seen is None)
             outputs[1] = gr.Column(visible=bool(now.iterations))
-        if shown and (seen is None or seen.curves != now.curves):
-            outputs[2], outputs[3] = _curves(session, run_id, shown)
-        if shown and run_id and (seen is None or seen.funnel != now.funnel):
-            outputs[4] = funnel_bars(health.funnel(session, run_id=run_id, number=shown.number))
-    outputs[5] = gr.skip() if seen == now else now
+        outputs[5] = now
+        if shown:
+            about, lines, bars = _parts(session, now, shown).values()
+            if seen is None or seen.curves != now.curves:
+                outputs[2], outputs[3] = about.value, lines.value
+            if seen is None or seen.funnel != now.funnel:
+                outputs[4] = bars.value
     return outputs
 
 
-def versions(
+def followed(run_id: int | None, picked: int | None, seen: Versions | None) -> int | None:
+    """Of another run than was `seen`, the newest iteration is."""
+    return NEWEST if seen and seen.run_id != run_id else picked
+
+
+def section_parts(session: Session, run_id: int | None, picked: int | None) -> live.Parts:
+    """The section's texts and charts, for a page that looks on."""
+    now, shown = _versions(session, run_id, picked)
+    return _parts(session, now, shown) if shown else {}
+
+
+def _versions(
     session: Session, run_id: int | None, picked: int | None = NEWEST
 ) -> tuple[Versions, Training | None]:
     """What there is to see now, and the training that is shown."""
@@ -93,10 +113,10 @@ def render_section() -> list[Any]:
                 min_width=170,
                 elem_id="training-picker",
             )
-        about = gr.HTML("", elem_id="training-note")
+        about = gr.HTML("", js_on_load=live.on_load("training-note"), elem_id="training-note")
         lines = render_drawings(PLACES, "training-curves")
         gr.HTML(caption("Yield", "what became of this iteration's tasks and programs"))
-        bars = gr.HTML("", elem_id="training-funnel")
+        bars = gr.HTML("", js_on_load=live.on_load("training-funnel"), elem_id="training-funnel")
     return [picker, section, about, lines, bars, gr.State(None)]
 
 
@@ -108,16 +128,32 @@ def _picker(numbers: Sequence[int], picked: int | None, *, is_fresh: bool) -> gr
     return gr.Dropdown(choices=choices)
 
 
-def _curves(session: Session, run_id: int | None, shown: Training) -> tuple[str, str]:
-    """The note, and what `curves.js` draws: {"version", "figures"}, or '' before the first step."""
+def _parts(session: Session, now: Versions, shown: Training) -> live.Parts:
+    where = db.current().home
+    about, lines = _curves_of.of(
+        (where, now.run_id, repr(now.curves)), lambda: _curves(session, now.run_id, shown)
+    )
+    bars = _funnels_of.of(
+        (where, now.run_id, now.funnel), lambda: _funnel(session, now.run_id, shown)
+    )
+    return {"training-note": about, "training-curves": lines, "training-funnel": bars}
+
+
+def _funnel(session: Session, run_id: int | None, shown: Training) -> live.Part:
+    assert run_id, "a training is of a run"
+    return live.part(funnel_bars(health.funnel(session, run_id=run_id, number=shown.number)))
+
+
+def _curves(session: Session, run_id: int | None, shown: Training) -> tuple[live.Part, live.Part]:
+    """The note, and the charts, which are none before the first step."""
     if shown.last_step is None:
-        return note(shown, 0), ""
+        return live.part(note(shown, 0)), drawn(f"{run_id}-{shown.number}-0", {})
     found = curves.read_curves(
         session, iteration_id=shown.iteration_id, metrics=METRICS, max_points=MAX_POINTS
     )
     of = f"{run_id}-{shown.number}"
     figures = {panel.key: curve(panel, found, of) for panel in PANELS}
-    return note(shown, len(found.means)), drawn(f"{of}-{shown.last_step}", figures)
+    return live.part(note(shown, len(found.means))), drawn(f"{of}-{shown.last_step}", figures)
 
 
 def _visible(shown: Training | None) -> Training | None:

@@ -1,16 +1,14 @@
-"""Which runs the Trends tab shows, and whether there is something new to draw."""
+"""Which runs the Trends tab shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlmodel import Session
 
 from pages import ablation, live
-from pages.overlay import RunLine, load_lines, version_of
+from pages.overlay import RunLine, load_lines
 from pages.run_view import RunRow, first_shown, list_rows
-from pages.training_section import versions
-from storage import db, health
+from storage import health
 from storage.health import RaisedAlert
 
 
@@ -22,9 +20,30 @@ class Shown:
     raised: Sequence[RaisedAlert]
 
     @property
-    def version(self) -> Any:
-        listed = tuple((row.id, row.label) for row in self.rows)
-        return (listed, version_of(self.lines), len(self.raised))
+    def main_id(self) -> int | None:
+        return self.main.id if self.main else None
+
+    @property
+    def ids(self) -> list[int]:
+        return [line.row.id for line in self.lines]
+
+    @property
+    def version(self) -> str:
+        """Of all that compares the iterations."""
+        return live.version(self._offered, self.lines, self.raised)
+
+    @property
+    def _offered(self) -> list[tuple[int, str]]:
+        return [(row.id, row.label) for row in self.rows]
+
+    def mark(self, session: Session) -> str:
+        """Of what is neither text nor chart: pickers, what changed, an ablation."""
+        group = trainings = None
+        if self.main_id:
+            group = ablation.load(session, run_id=self.main_id)
+            trainings = [each.number for each in health.trainings(session, run_id=self.main_id)]
+        scored = [[point.iteration for point in line.scored] for line in self.lines]
+        return live.version(self._offered, self.ids, scored, trainings, group and group.version)
 
 
 def shown_runs(session: Session, run_id: int | None, others: Sequence[int] | None) -> Shown:
@@ -44,19 +63,3 @@ def _listed(session: Session, run_id: int | None, others: Sequence[int] | None) 
         if other not in [row.id for row in rows]:
             rows += list_rows(session, limit=0, wanted=other)
     return [row for row in rows if not row.is_smoke or row.id == run_id]
-
-
-def screen(params: live.Params) -> live.Screen:
-    """For a page that looks on; it has no texts that come by themselves."""
-    run, others = params.get("run", ""), params.get("others", "").split(",")
-    run_id = int(run) if run.isdecimal() else None
-    return live.Screen({}, mark_of(run_id, [int(each) for each in others if each.isdecimal()]))
-
-
-def mark_of(run_id: int | None, others: Sequence[int] | None) -> str:
-    with db.open_session() as session:
-        shown = shown_runs(session, run_id, others)
-        main = shown.main.id if shown.main else None
-        group = ablation.load(session, run_id=main) if main else None
-        section, _ = versions(session, main)
-        return live.version(shown.version, section, group and group.version)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from codelutra.snapshot_state import SnapshotState
-from pages import shell, trends
+from pages import shell, trend_head
 from pages.caveats import banner, caveats
 from pages.run_panel import panel
 from pages.run_view import RunRow, list_rows, load_view
@@ -34,21 +34,21 @@ def test_an_unfenced_run_says_so_on_both_tabs_whatever_the_worker_does_now(add_r
         rows = list_rows(session)
         view = load_view(session, run_id=run_id, rows=rows)
     assert "Executed without a sandbox" in panel(view)
-    assert "Executed without a sandbox" in trends.head(rows[0], view.scored, view.gain)
+    assert "Executed without a sandbox" in trend_head.head(rows[0], view.scored, view.gain)
 
 
 def test_an_unfenced_worker_is_announced_above_the_tabs(store):
     lock = WorkerLock(store, is_unfenced=True)
     assert lock.acquire()
-    top, footer = shell.around().values()
+    top, footer = (part.value for part in shell.around().values())
     assert "Programs run without a sandbox here" in top
     assert "--unsafe-local-execution" in top
     assert "worker running" in footer
     lock.show("run-1-1", is_executing=True)
-    assert shell.around()["banner"] == top
+    assert shell.around()["banner"].value == top
 
 
 def test_a_worker_whose_sandbox_does_not_hold_is_announced_above_the_tabs(store):
     lock = WorkerLock(store, is_barred=True)
     assert lock.acquire()
-    assert "No program can be run here" in shell.around()["banner"]
+    assert "No program can be run here" in shell.around()["banner"].value

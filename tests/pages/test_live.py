@@ -1,5 +1,6 @@
 """What an open page asks for: one reading for all who look on, and only what changed for each."""
 
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from pages import live, run_news, shell, trends
 from pages.live import Live, Screen
 from pages.roles import Access, accounts_of
 from pages.run_news import NOTES, NUM_OUTPUTS, Look
-from pages.shared import Shared, news
+from pages.shared import Kept, Shared, news
 from storage import db, queries, recording, steering
 from storage.db import StorageError
 
@@ -53,7 +54,7 @@ def test_without_a_database_a_page_is_told_so_and_nothing_of_where_it_is(caplog)
     where = "cannot reach postgresql://lab@10.0.0.1/lab: refused"
     is_there = []
 
-    def around() -> dict[str, str]:
+    def around() -> live.Parts:
         if not is_there:
             raise StorageError(where)
         return {}
@@ -121,16 +122,57 @@ def test_what_is_no_text_is_renewed_and_what_is_written_is_kept(page, add_run):
     assert not json_of(page.get(ask_of(renewed, "run-log:1")))["renew"]
 
 
-def test_trends_are_drawn_anew_when_a_step_is_trained(page, add_run):
+def test_trends_follow_a_training_without_an_event(page, add_run):
     run_id = add_run((0.3, 0.6))
     shown = trends.show(run_id)
-    assert not json_of(page.get(ask_of(shown, "")))["renew"]
+    parts = trends.screen({"run": str(run_id)}).parts
+    assert {part.value for part in parts.values()} < set(map(str, shown))
+    ask = ask_of(shown, " ".join(f"{name}:{part.version}" for name, part in parts.items()))
+    assert json_of(page.get(ask)) == {"parts": {}, "renew": False, "wait_s": live.EVERY_S}
     with db.open_session() as session:
         row = queries.get_iteration(session, run_id=run_id, number=1)
         recording.add_training_step(session, iteration_id=row.id, step=7, metrics={"loss": 0.5})
     news.forget()
-    assert json_of(page.get(ask_of(shown, "")))["renew"]
+    told = json_of(page.get(ask))
+    assert set(told["parts"]) == {"training-note", "training-curves"}
+    assert "step 7" in told["parts"]["training-note"]
+    assert json.loads(told["parts"]["training-curves"])["version"] == f"{run_id}-1-7"
+    assert not told["renew"]
+    with db.open_session() as session:
+        recording.ensure_iteration(session, run_id=run_id, number=2)
+    news.forget()
+    assert json_of(page.get(ask))["renew"]  # there is more to choose from
     assert not json_of(page.get(ask_of(trends.show(run_id), "")))["renew"]
+
+
+def test_an_iteration_that_was_picked_is_followed(page, add_run):
+    run_id = add_run((0.3, 0.6, 0.7))
+    told = json_of(page.get(ask_of(trends.show(run_id, picked=1), "training-note:old")))
+    assert "Iteration 1" in told["parts"]["training-note"]
+
+
+def test_a_score_that_is_corrected_is_drawn_anew(add_run):
+    run_id = add_run((0.3, 0.6))
+    before = trends.screen({"run": str(run_id)}).parts
+    with db.open_session() as session:
+        row = queries.get_iteration(session, run_id=run_id, number=1)
+        row.pass_at_1 = 0.55
+        session.add(row)
+        session.commit()
+    after = trends.screen({"run": str(run_id)}).parts
+    assert "60.0%" in before["trend-head"].value
+    assert "55.0%" in after["trend-head"].value
+    assert before["trend-charts"].version != after["trend-charts"].version
+
+
+def test_the_last_drawings_are_kept_and_no_others():
+    kept: Kept[int] = Kept(2)
+    drawn: list[str] = []
+
+    def of(shows: str) -> int:
+        return kept.of(shows, lambda: drawn.append(shows) or len(drawn))
+
+    assert [of(shows) for shows in "abacb"] == [1, 2, 1, 3, 4]
 
 
 def test_a_crowd_asks_less_often_and_is_renewed_one_after_the_other():

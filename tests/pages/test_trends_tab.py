@@ -6,15 +6,17 @@ import gradio as gr
 import pandas
 import pytest
 
-from pages import downloads, trends
+from pages import downloads, trend_head, trends
 from pages.side_by_side import side_by_side
+from pages.trend_runs import shown_runs
 from storage import db, jobs, queries
 from tests.pages.test_charts import lines_of
 from tests.trend_runs import add_run, submit
 
 
-def overview(run_id, others=()):
-    return trends.show_overview(run_id, others, None)[1]
+def overview(run_id, others=(), seen=None):
+    with db.open_session() as session:
+        return trends.show_overview(session, shown_runs(session, run_id, others), seen)
 
 
 def test_smoke_tests_are_left_out_unless_an_address_names_one(store):
@@ -31,18 +33,18 @@ def test_smoke_tests_are_left_out_unless_an_address_names_one(store):
 
 def test_runs_are_overlaid_in_the_order_they_were_chosen(store):
     first, second, third = (add_run(name, (0.3, 0.6), seed=i) for i, name in enumerate("abc"))
-    ids, outputs = trends.show_overview(second, [third, first, second, 99], None)
-    assert ids == [second, third, first]
+    outputs = overview(second, [third, first, second, 99])
+    assert outputs[0].value == second
     assert outputs[2].value == [third, first]
     assert second not in [value for _, value in outputs[2].choices]
-    assert trends.show_overview(second, [third, first], outputs[-1])[1][0] == gr.skip()
-    assert trends.show_overview(second, [third], outputs[-1])[1][0] != gr.skip()
+    assert overview(second, [third, first], outputs[-1])[0] == gr.skip()
+    assert overview(second, [third], outputs[-1])[0] != gr.skip()
 
 
 def test_a_run_that_stopped_without_a_score_says_what_to_do(store):
     run = submit("nothing").run_id
     assert "cancelled without a score: resume it on the Refine tab" in overview(run)[1]
-    assert "No run yet" in trends.EMPTY
+    assert "No run yet" in trend_head.EMPTY
 
 
 def test_a_failed_run_says_why_and_still_shows_its_numbers(store):
