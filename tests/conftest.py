@@ -16,11 +16,12 @@ MAX_WORKERS = 8  # each loads torch: a gigabyte
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process a core for whole suites; none for tests that are named on the command line, so
-    that they start at once, print as they go and can be stopped in a debugger."""
+    """For whole suites one more than cores, as many tests wait for a child; none for tests that are
+    named on the command line, so that they start at once, print as they go and can be stopped in a
+    debugger."""
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return 0
-    return min(MAX_WORKERS, num_cores())
+    return min(MAX_WORKERS, num_cores() + 1)
 
 
 @pytest.fixture(autouse=True)

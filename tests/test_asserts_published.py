@@ -10,7 +10,7 @@ from codelutra.asserts import is_recorded, parts_of, weak_proof
 from codelutra.grading import gold_program
 from codelutra.tasks.health import check_golds
 from codelutra.tasks.task import Task
-from tests.tasks.published import DATA, patient, real_data
+from tests.tasks.published import DATA, IS_FULL, patient, real_data
 
 
 def mbpp_task(row: dict[str, Any]) -> Task:
@@ -71,5 +71,8 @@ def test_what_the_calls_of_humaneval_hold_is_not_the_gold() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mbpp", "sanitized", "humaneval"])
 def test_every_real_gold_passes(name: str) -> None:
-    report = check_golds([patient(task) for task in real_tasks(name)])
+    tasks = real_tasks(name)
+    if not IS_FULL:
+        tasks = tasks[::2]  # the others' golds are executed in tasks/test_formats.py
+    report = check_golds([patient(task) for task in tasks])
     assert report["gold_failed"] == report["nondeterministic"] == []

@@ -213,6 +213,7 @@ def test_a_restore_that_was_cut_short_is_begun_anew(
     assert (tmp_path / "new/codelutra.sqlite").is_file()
 
 
+@pytest.mark.slow
 def test_a_backup_under_a_working_worker_goes_on_elsewhere(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

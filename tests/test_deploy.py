@@ -59,6 +59,7 @@ def test_each_space_tells_the_platform_what_it_is(spaces) -> None:
     assert not {line.split("==")[0] for line in ours} & (NOT_ON_LIGHT | {"gradio", "spaces"})
 
 
+@pytest.mark.slow
 def test_the_app_its_worker_and_the_doctor_do_without_what_a_light_space_lacks(home: Path) -> None:
     code = (
         "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:]))\n"

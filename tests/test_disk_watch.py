@@ -21,6 +21,7 @@ def database(home: Path) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_run_is_paused_with_its_reason_and_goes_on_later(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_file_that_is_none_is_refused_as_a_whole(tmp_path: Path) -> None:
             list(read_pairs(tmp_path / name))
 
 
+@pytest.mark.slow
 def test_both_programs_of_a_known_task_are_executed(config: RefineConfig, tmp_path: Path) -> None:
     checked = check(
         config,

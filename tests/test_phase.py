@@ -91,6 +91,7 @@ def test_a_killed_phase_says_how_it_ended_and_where_to_look(
         list(messages)
 
 
+@pytest.mark.slow
 def test_a_child_dies_with_its_parent(tiny_model: str, tmp_path: Path) -> None:
     script = (
         "import json, sys; from pathlib import Path; from codelutra.phase import run_phase;"

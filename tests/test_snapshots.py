@@ -163,6 +163,7 @@ def test_a_password_in_the_address_is_never_shown() -> None:
     assert failed.error == "ftp://***@there is gone"
 
 
+@pytest.mark.slow
 def test_a_terminated_worker_snapshots_and_the_run_goes_on_from_an_empty_disk(
     lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def started(lab: Lab, run_ids: list[int]) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_the_queue_is_taken_up_in_the_order_that_people_gave_it(lab: Lab) -> None:
     a, b, c = (lab.submit(**SMALL) for _ in range(3))
     assert steering.waiting() == [a, b, c]
@@ -138,6 +139,7 @@ def test_runs_are_found_by_name_tag_note_and_number(lab: Lab) -> None:
         steering.annotate(first, note="x" * 4001, tags="")
 
 
+@pytest.mark.slow
 def test_the_worker_shows_what_the_machine_does_while_a_run_is_executed(lab: Lab) -> None:
     def reading() -> dict[str, object] | None:
         with db.open_session() as session:

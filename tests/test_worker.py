@@ -60,6 +60,7 @@ def test_a_run_is_worked_off_and_leaves_its_rows(lab: Lab) -> None:
         jobs.resume(run_id)
 
 
+@pytest.mark.slow
 def test_runs_wait_for_each_other_and_a_paused_one_lets_the_next_go(lab: Lab) -> None:
     lab.started_worker()
     first, second = lab.submit(**LONG), lab.submit(**SMALL)
@@ -77,6 +78,7 @@ def test_runs_wait_for_each_other_and_a_paused_one_lets_the_next_go(lab: Lab) ->
     assert jobs.error(first) is None
 
 
+@pytest.mark.slow
 def test_a_paused_run_goes_on_where_it_was(lab: Lab) -> None:
     run_id = lab.submit(**{**SMALL, "max_train": 10})
     lab.started_worker(batch_s=0.05)
@@ -95,6 +97,7 @@ def test_a_paused_run_goes_on_where_it_was(lab: Lab) -> None:
     assert (progress.phase, progress.done, progress.total) == ("evaluate", 10, 10)
 
 
+@pytest.mark.slow
 def test_a_resume_while_the_old_attempt_is_stopping_never_runs_both(lab: Lab) -> None:
     run_id = lab.submit(**LONG)
     lab.started_worker(batch_s=0.5)
@@ -135,6 +138,7 @@ def test_a_failure_is_told_in_one_line_and_can_be_resumed(lab: Lab) -> None:
     assert [line for line in log_of(broken) if "evaluated" in line] == ["iteration 0 evaluated"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_an_interrupted_run_that_the_next_one_finishes(lab: Lab) -> None:
     run_id = lab.submit(**{**SMALL, "max_train": 20})
     worker = lab.started_worker()
@@ -175,6 +179,7 @@ def test_a_terminated_worker_takes_its_children_along_and_blames_nobody(lab: Lab
     assert jobs.error(run_id) is None
 
 
+@pytest.mark.slow
 def test_a_second_worker_is_refused(lab: Lab) -> None:
     first = lab.started_worker()
     second = lab.start_worker()
@@ -195,6 +200,7 @@ def test_a_worker_of_another_home_on_the_same_database_is_refused(lab: Lab) -> N
     assert "of another CODELUTRA_HOME, works on this database" in output
 
 
+@pytest.mark.slow
 def test_a_worker_outlives_its_parent_until_the_work_is_done(lab: Lab) -> None:
     parent = subprocess.Popen(["sleep", "600"], text=True)
     run_id = lab.submit(**SMALL)

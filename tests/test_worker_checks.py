@@ -34,6 +34,7 @@ def check_now(tasks: str) -> TaskCheck:
     return check
 
 
+@pytest.mark.slow
 def test_where_no_run_can_be_executed_they_wait_and_golds_are_checked(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ def test_golds_are_checked_beside_a_run(lab: Lab, tmp_path: Path) -> None:
     assert jobs.status(run_id) is RunStatus.RUNNING
 
 
+@pytest.mark.slow
 def test_a_check_that_is_cancelled_stops_and_leaves_no_findings(lab: Lab, tmp_path: Path) -> None:
     tasks = check_set(tmp_path, 3000)
     lab.started_worker()
@@ -78,6 +80,7 @@ def test_a_check_that_is_cancelled_stops_and_leaves_no_findings(lab: Lab, tmp_pa
     wait_for(lambda: check_now(tasks).done > 0)
 
 
+@pytest.mark.slow
 def test_a_check_whose_worker_is_killed_is_done_by_the_next(lab: Lab, tmp_path: Path) -> None:
     tasks = check_set(tmp_path, 400)
     worker = lab.started_worker()

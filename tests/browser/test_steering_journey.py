@@ -101,7 +101,7 @@ def test_a_preset_is_started_as_its_command_says_and_is_cloned(browser, quick_ap
 
 
 def test_two_runs_of_the_ablation_wait_and_change_places(quick_app, page, client):
-    first = queue_run(client, 1, 40)
+    first = queue_run(client, 1, 400)  # longer than what is done here
     open_page(page, f"{quick_app.url}?run={first}")
     expect(page.locator("#run-panel .chip")).to_have_text("running")
     page.get_by_role("radio", name="Without the likelihood term").click()

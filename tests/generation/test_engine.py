@@ -139,6 +139,7 @@ def test_the_longest_completion_follows_from_the_golds(tmp_path: Path) -> None:
     assert drawn.num_cut == 0
 
 
+@pytest.mark.slow
 def test_a_killed_child_ten_times_at_random_chunks_loses_and_doubles_nothing(
     tmp_path: Path,
 ) -> None:

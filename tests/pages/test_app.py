@@ -136,6 +136,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(home, own_log, capsys):
     assert "set CODELUTRA_HOME to a writable folder" in line
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_page_and_the_idle_worker(home):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

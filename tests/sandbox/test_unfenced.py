@@ -153,6 +153,7 @@ def test_without_seccomp_nothing_is_run_unless_the_user_says_so(tmp_path: Path) 
     assert left.exists()
 
 
+@pytest.mark.slow
 def test_without_seccomp_the_doctor_says_what_follows() -> None:
     refused, allowed = (
         without_seccomp("doctor", "--json"),

@@ -12,6 +12,7 @@ from codelutra.tasks.task import Task
 
 DATA = Path(os.environ.get("CODELUTRA_DATA") or Path(__file__).parents[3] / "shared" / "data")
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="set CODELUTRA_DATA to the real data")
+IS_FULL = "CODELUTRA_FULL" in os.environ  # nothing is left to samples
 
 
 def patient(task: Task) -> Task:

@@ -1,7 +1,6 @@
 """HumanEval+ and MBPP+: inputs only are published, and what is expected is what the gold gives."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from codelutra.tasks import Task, formats
 from codelutra.tasks.evalplus_inputs import as_source, with_types
 from codelutra.tasks.health import check_golds
 from codelutra.tasks.template import fill
-from tests.tasks.published import DATA, patient, real_data
+from tests.tasks.published import DATA, IS_FULL, patient, real_data
 
 HUMANEVAL = {
     "task_id": "HumanEval/0",
@@ -268,7 +267,6 @@ def test_the_judge_of_a_slow_task_has_its_time() -> None:
 
 
 REAL = {"HumanEvalPlus-Mini": 164, "MbppPlus": 377, "HumanEvalPlus": 164}
-IS_FULL = "CODELUTRA_FULL" in os.environ
 FEW = 5  # inputs of a slow task, all of whose inputs together take half a minute
 
 

@@ -18,6 +18,7 @@ from codelutra.tasks.template import fill
 from tests.tasks.published import (
     DATA,
     HUMANEVAL,
+    IS_FULL,
     MBPP,
     real_data,
     spider_row,
@@ -175,7 +176,10 @@ def test_the_real_sets_load_whole_and_their_tests_stay_hidden(file: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("file", REAL)
 def test_the_golds_of_the_real_sets_pass_as_completions_of_their_prompts(file: str) -> None:
-    tasks = {task.task_id: task for task in tasks_of(formats.load(DATA / file))}
+    found = list(tasks_of(formats.load(DATA / file)))
+    if not IS_FULL and len(found) > 600:
+        found = found[1::2]  # the others' golds are executed in test_asserts_published.py
+    tasks = {task.task_id: task for task in found}
     samples = [Sample(task_id, 0, task.gold_completion) for task_id, task in tasks.items()]
     with Sandbox(SandboxConfig(timeout_s=60)) as sandbox:  # whatever the machine
         verdicts = Grader(sandbox).grade(tasks, samples)

@@ -78,6 +78,7 @@ def undisturbed(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Ad
     return trained(tiny_model, tmp_path_factory.mktemp("whole"), lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_mid_epoch(
     tiny_model: str, tmp_path: Path, undisturbed: Adapter
 ) -> None:
