@@ -8,10 +8,10 @@ import re
 
 from codelutra.languages import Language
 
-# Words with spaces and a little punctuation between them, and a sentence's end. The possessive
-# quantifiers never go back: a long line costs one pass.
-_WORD = r"\w++(?:['’-]\w++)*+"
-_SENTENCES = re.compile(rf"{_WORD}(?:[,.!?]? +{_WORD})*+[.:!?]++")
+# Words with spaces and a little punctuation between them, and a sentence's end. Possessive
+# quantifiers and atomic groups never go back: a long line costs one pass.
+_WORD = r"\w++(?>(?:['’-]\w++)*)"
+_SENTENCES = re.compile(rf"{_WORD}(?>(?:[,.!?]? +{_WORD})*)[.:!?]++")
 
 
 def begins_program(text: str, language: Language) -> bool:

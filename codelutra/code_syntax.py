@@ -2,7 +2,9 @@
 
 Not Pygments: its lexers are quadratic on hostile text (4,000 characters of line ends with blanks
 take half a second in its Python lexer). Here every alternative keeps all that it has scanned,
-closed or not, so no character is read twice.
+closed or not, so no character is read twice. Groups are repeated in an atomic group,
+`(?>(?:...)*)`: the possessive quantifier that is the same loses its match in Python before 3.11.5
+(gh-106052).
 """
 
 import keyword
@@ -12,15 +14,18 @@ from dataclasses import dataclass
 
 import apsw
 
-NUMBER = r"(?P<number>(?:\d|\.\d)(?:[eE][+-](?=\d)|[\w.])*+)"
+NUMBER = r"(?P<number>(?:\d|\.\d)(?>(?:[eE][+-](?=\d)|[\w.])*))"
 NAME = r"(?P<name>[^\W\d][\w$]*+|[$\#][\w$]*+)"
 # Other white space (a no-break space, a form feed's cousins) is none to these languages.
 SPACE = r"(?P<space>[ \t\r\n\f]++)"
 LINE_END = "\r\n\u2028\u2029"
 SLASH_COMMENT = rf"//[^{LINE_END}]*+"
-BLOCK_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?"
-QUOTED = r"'(?:[^'\\\n]|\\.)*+'?|\"(?:[^\"\\\n]|\\.)*+\"?"
-TRIPLE = r"'''(?:[^'\\]|\\.|'(?!''))*+(?:'''|\\?\Z)|" + r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\\?\Z)'
+BLOCK_COMMENT = r"/\*(?>(?:[^*]|\*(?!/))*)(?:\*/)?"
+QUOTED = r"'(?>(?:[^'\\\n]|\\.)*)'?|\"(?>(?:[^\"\\\n]|\\.)*)\"?"
+TRIPLE = (
+    r"'''(?>(?:[^'\\]|\\.|'(?!''))*)(?:'''|\\?\Z)|"
+    r'"""(?>(?:[^"\\]|\\.|"(?!""))*)(?:"""|\\?\Z)'
+)
 
 PYTHON_OPERATORS = r"\*\*=|//=|>>=|<<=|\.\.\.|\*\*|//|>>|<<|->|:=|[-+*/%@&|^<>=!]=|[^\s\w]"
 SQL_OPERATORS = r"->>|\|\||->|<>|<<|>>|::|[<>=!]=|[^\s\w]"
@@ -74,7 +79,7 @@ SYNTAX: Mapping[str, Syntax] = {
     "sql": Syntax(
         _pattern(
             rf"--[^{LINE_END}]*+|{BLOCK_COMMENT}",
-            r"[xX]?'(?:[^']|'')*+'?|\"(?:[^\"]|\"\")*+\"?|`[^`]*+`?|\[[^\]]*+\]?",
+            r"[xX]?'(?>(?:[^']|'')*)'?|\"(?>(?:[^\"]|\"\")*)\"?|`[^`]*+`?|\[[^\]]*+\]?",
             SQL_OPERATORS,
         ),
         frozenset(apsw.keywords),
@@ -90,5 +95,7 @@ SYNTAX: Mapping[str, Syntax] = {
 PLAIN = Syntax(_pattern(r"(?!)", QUOTED, r"[^\s\w]"), frozenset())
 
 # A regular expression of JavaScript, where no value stands before it that could be divided.
-REGEX = re.compile(r"/(?:[^/\\\[\r\n]|\\[^\r\n]|\[(?:[^\]\\\r\n]|\\[^\r\n])*+\]?)++(?:/[a-z]*+)?")
-TEMPLATE = re.compile(r"[`}](?:[^`\\$]|\\.|\$(?!\{))*+(?:`|\$\{|\\?\Z)", re.DOTALL)
+REGEX = re.compile(
+    r"/(?>(?:[^/\\\[\r\n]|\\[^\r\n]|\[(?>(?:[^\]\\\r\n]|\\[^\r\n])*)\]?)+)(?:/[a-z]*+)?"
+)
+TEMPLATE = re.compile(r"[`}](?>(?:[^`\\$]|\\.|\$(?!\{))*)(?:`|\$\{|\\?\Z)", re.DOTALL)

@@ -150,9 +150,9 @@ class Live:
         return JSONResponse(
             {
                 "parts": {
-                    name: part.value
-                    for name, part in seen.parts.items()
-                    if have.get(name, part.version) != part.version
+                    name: each.value
+                    for name, each in seen.parts.items()
+                    if have.get(name, each.version) != each.version
                 },
                 "renew": bool(mark) and mark != seen.mark and self._crowd.may_renew(),
                 "wait_s": wait_s,

@@ -64,7 +64,9 @@ def find_worker(home: Path) -> Worker | None:
     try:
         if _try_lock(file, fcntl.LOCK_SH):
             return None
-        state = os.pread(file, WIDTH, 0)  # empty for a moment when the file is new
+        deadline = time.monotonic() + ACQUIRE_S
+        while not (state := os.pread(file, WIDTH, 0)) and time.monotonic() < deadline:
+            time.sleep(0.01)  # the file is new, and its worker about to write
         return Worker(**json.loads(state)) if state else Worker(0)
     finally:
         os.close(file)

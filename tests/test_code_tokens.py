@@ -1,6 +1,8 @@
 """Which programs are the same code, and how many tokens the others are apart."""
 
+import re
 from itertools import product
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -81,6 +83,29 @@ def test_code_inside_a_template_is_code() -> None:
     tokens = tokenize("`a ${f({b: `c ${d}`})} e` / 2", "javascript")
     assert [t.text for t in tokens if t.type == "string"] == ["`a ${", "`c ${", "}`", "} e`"]
     assert [t.text for t in tokens if t.type == "name"] == ["f", "b", "d"]
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "first"),
+    [
+        ("'''a'b\\''' ''' + c", "python", "'''a'b\\''' '''"),
+        ('"""a""b""" + c', "python", '"""a""b"""'),
+        ("'''a''b", "python", "'''a''b"),
+        ("/* a * b **/ c", "javascript", "/* a * b **/"),
+        ("/* a * b **/ c", "sql", "/* a * b **/"),
+    ],
+)
+def test_a_text_ends_where_it_ends(program: str, kind: str, first: str) -> None:
+    assert tokenize(program, kind)[0].text == first
+
+
+def test_no_group_is_repeated_by_a_possessive_quantifier() -> None:
+    """Python before 3.11.5 loses its match (gh-106052): `(?>(?:...)*)` instead."""
+    sources = {
+        path: path.read_text() for path in (Path(__file__).parents[1] / "codelutra").rglob("*.py")
+    }
+    assert len(sources) > 50
+    assert not [path for path, text in sources.items() if re.search(r"\)[*+?]\+[^ ]", text)]
 
 
 def test_distances_are_in_tokens() -> None:

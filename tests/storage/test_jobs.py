@@ -1,6 +1,8 @@
 """Submitting and steering runs while no worker lives."""
 
+import fcntl
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +115,16 @@ def test_a_status_has_one_source(
 ) -> None:
     workflow: Any = SimpleNamespace(status=state, workflow_id="run-1-1", app_version=VERSION)
     assert derive_status(workflow, asked, worker) is status
+
+
+def test_a_worker_that_has_just_come_is_never_nobody(home: Path) -> None:
+    lock = WorkerLock(home)
+    fcntl.flock(lock._file, fcntl.LOCK_EX)
+    comes = threading.Timer(0.2, lock.show, [""], {"is_executing": False})
+    comes.start()
+    assert worker_alive(home) == os.getpid()
+    comes.join()
+    lock.release()
 
 
 def test_the_lock_tells_who_works_and_on_what(home: Path) -> None:

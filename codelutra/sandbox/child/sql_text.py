@@ -5,7 +5,7 @@ import re
 import apsw
 
 # Atomic groups: a comment ends at its first end mark, whatever follows.
-BLANK = re.compile(r"(?>[\s;]|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
+BLANK = re.compile(r"(?>(?:[\s;]|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*)", re.DOTALL)
 
 
 def unfit(sql: str) -> str:
