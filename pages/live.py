@@ -32,7 +32,7 @@ EVERY_S = 1.5  # between two questions of one page, when few are open
 # For all pages together, so that a run is not slowed by those who look on: answers a second, and
 # events of Gradio in a period. Events that come at once share a drawing.
 ANSWERS = 4 * num_cores()
-RENEWALS, FEW = 8, 4
+RENEWALS, FEW = 4, 4
 PERIOD_S = 32.0 / num_cores()
 LONGEST_S = 30.0  # between two questions, however many ask
 GONE_S = 60.0  # a page that has not asked for this long is closed
@@ -135,7 +135,7 @@ class Live:
         page, mark = params.pop("page", "")[:40], params.pop("mark", "")
         have = dict(each.split(":", 1) for each in params.pop("have", "").split() if ":" in each)
         wait_s = self._crowd.wait_s(page)
-        news.max_age_s = max(MAX_AGE_S, wait_s / 4)  # who asks seldom can do with older ones
+        news.max_age_s = max(MAX_AGE_S, wait_s / 2)  # who asks seldom can do with older ones
         key = ("live", id(self), *sorted(params.items()))
         seen: Any = news.fresh(key)
         try:
