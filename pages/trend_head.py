@@ -7,7 +7,6 @@ from pages.caveats import caveats
 from pages.format import chip, interval, percent, points, signed_interval, text
 from pages.promotion import promotion
 from pages.run_view import Gain, RunRow
-from storage import jobs
 from storage.health import RaisedAlert
 from storage.run_status import STOPPED, RunStatus
 from storage.trend import TrendPoint
@@ -22,6 +21,7 @@ def head(
     scored: Sequence[TrendPoint],
     gain: Gain | None,
     raised: Sequence[RaisedAlert] = (),
+    failure: str | None = None,
 ) -> str:
     """The alerts, and what the charts below say in two or three sentences."""
     if row is None:
@@ -29,7 +29,7 @@ def head(
     return (
         f'<section class="panel" data-state="{text(row.status)}" data-points="{len(scored)}">'
         f'<header class="run-head"><h3>Run {row.id}: {text(row.name)}</h3>{chip(row.status)}'
-        f'</header>{_failure(row)}<div class="note">{_summary(row, scored, gain)}</div>'
+        f'</header>{_failure(row, failure)}<div class="note">{_summary(row, scored, gain)}</div>'
         f"{caveats(row)}"
         f"{alert_list(raised) or _no_alert(scored)}</section>"
     )
@@ -51,13 +51,13 @@ def _summary(row: RunRow, scored: Sequence[TrendPoint], gain: Gain | None) -> st
     )
 
 
-def _failure(row: RunRow) -> str:
+def _failure(row: RunRow, failure: str | None) -> str:
     """Why it failed, and that a smoke test shows nothing."""
     if row.is_smoke:
         return '<div class="note warn">A smoke test: its one task is no result.</div>'
     if row.status is not RunStatus.FAILED:
         return ""
-    reason = jobs.error(row.id) or "see its log on the Refine tab"
+    reason = failure or "see its log on the Refine tab"
     return f'<div class="note bad" role="alert"><b>The run failed:</b> {text(reason)}</div>'
 
 

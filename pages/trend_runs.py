@@ -8,8 +8,9 @@ from sqlmodel import Session
 from pages import ablation, live
 from pages.overlay import RunLine, load_lines
 from pages.run_view import RunRow, first_shown, list_rows
-from storage import health
+from storage import health, jobs
 from storage.health import RaisedAlert
+from storage.run_status import RunStatus
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Shown:
     main: RunRow | None
     lines: list[RunLine]  # of it first, then of those that are drawn beside it
     raised: Sequence[RaisedAlert]
+    failure: str | None  # why the run failed
 
     @property
     def main_id(self) -> int | None:
@@ -30,7 +32,7 @@ class Shown:
     @property
     def version(self) -> str:
         """Of all that compares the iterations."""
-        return live.version(self._offered, self.lines, self.raised)
+        return live.version(self._offered, self.lines, self.raised, self.failure)
 
     @property
     def _offered(self) -> list[tuple[int, str]]:
@@ -53,7 +55,8 @@ def shown_runs(session: Session, run_id: int | None, others: Sequence[int] | Non
     beside = [by_id[id] for id in others or () if main and id in by_id and id != main.id]
     lines = load_lines(session, [main, *beside] if main else [])
     raised = health.run_alerts(session, run_id=main.id) if main else []
-    return Shown(rows, main, lines, raised)
+    failure = jobs.error(main.id) if main and main.status is RunStatus.FAILED else None
+    return Shown(rows, main, lines, raised, failure)
 
 
 def _listed(session: Session, run_id: int | None, others: Sequence[int] | None) -> list[RunRow]:

@@ -165,7 +165,7 @@ def _draw_overview(session: Session, shown: Shown) -> live.Parts:
     lines = [with_passes(session, line) for line in shown.lines]
     scored = lines[0].scored if lines else []
     return {
-        "trend-head": live.part(head(shown.main, scored, gain, shown.raised)),
+        "trend-head": live.part(head(shown.main, scored, gain, shown.raised, shown.failure)),
         "trend-charts": _drawings(lines, shown.version),
         "trend-table": live.part(tables(lines)),
         "side-by-side": live.part(side_by_side(session, lines)),

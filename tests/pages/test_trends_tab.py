@@ -55,6 +55,14 @@ def test_a_failed_run_says_why_and_still_shows_its_numbers(store):
     assert "<b>The run failed:</b> the job queue has lost" in html
 
 
+def test_a_run_that_fails_again_says_its_new_reason(store, monkeypatch):
+    with db.open_session() as session:
+        run = queries.create_run(session, name="r", config={}, num_train=2, num_heldout=1)
+    for reason in ("the disk is full", "the model is gone"):
+        monkeypatch.setattr(jobs, "error", lambda _, reason=reason: reason)
+        assert f"<b>The run failed:</b> {reason}" in overview(run.id)[1]
+
+
 def test_only_the_settings_that_differ_are_compared_with_their_meaning(store):
     first = add_run("a", (0.3, 0.6))
     second = add_run("b", (0.3, 0.6), training={"beta": 0.1}, quarantined=["q"] * 9)
