@@ -1,5 +1,6 @@
 """The part of the Trends tab on one iteration: its training curves, live, and its yield."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from storage.health import Training
 NEWEST = 0  # in the picker; the base, which has this number, is never trained
 MAX_POINTS = 500  # a series, on the page; the API gives up to 1,000
 NUM_OUTPUTS = 6  # picker, section, note, curves, funnel, versions
+FUNNEL_S = 15.0  # it is counted again after that: pairs may have been imported
 COUNTING = ("sample", "execute")  # phases in which the yield changes as they go on
 PLACES = [Place(panel.key, panel.title, panel.about) for panel in PANELS]
 _curves_of: Kept[tuple[live.Part, live.Part]] = Kept(16)
@@ -133,8 +135,9 @@ def _parts(session: Session, now: Versions, shown: Training) -> live.Parts:
     about, lines = _curves_of.of(
         (where, now.run_id, repr(now.curves)), lambda: _curves(session, now.run_id, shown)
     )
+    lately = time.monotonic() // FUNNEL_S
     bars = _funnels_of.of(
-        (where, now.run_id, now.funnel), lambda: _funnel(session, now.run_id, shown)
+        (where, now.run_id, now.funnel, lately), lambda: _funnel(session, now.run_id, shown)
     )
     return {"training-note": about, "training-curves": lines, "training-funnel": bars}
 

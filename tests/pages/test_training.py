@@ -1,6 +1,7 @@
 """The training section: its curves, its yield, and what is sent again while a run trains."""
 
 import json
+import time
 
 import gradio as gr
 import pytest
@@ -12,7 +13,7 @@ from pages.training_section import NEWEST, show_section
 from storage import db, recording
 from storage.curves import Curves
 from storage.health import Funnel
-from storage.models import TrainingStep
+from storage.models import Sample, TrainingStep
 
 FACTS = {"num_pairs": 2, "num_dropped": 3, "stock_tokens": 82, "run_tokens": 20, "fallback": ""}
 DUAL = {"loss__dpo": 0.6, "loss__sft": 0.4, "rewards__accuracies": 0.75}
@@ -113,6 +114,19 @@ def test_the_yield_is_counted_again_when_sampling_has_moved_on(add_run):
         sent.append(outputs[4] != gr.skip())
         seen = outputs[-1] if sent[-1] else seen
     assert sent == [True, False, True]
+
+
+def test_the_yield_is_never_much_older_than_its_pairs(add_run, monkeypatch):
+    run_id = add_run((0.3, 0.6))
+    before = trends.screen({"run": str(run_id)}).parts["training-funnel"]
+    with db.open_session() as session:
+        where = recording.ensure_iteration(session, run_id=run_id, number=1)
+        row = {"task_id": "new", "index": 0, "completion": "SELECT 1", "verdict": "correct"}
+        session.add(Sample(iteration_id=where, split="train", **row))
+        session.commit()
+    later = time.monotonic() + training_section.FUNNEL_S
+    monkeypatch.setattr(training_section.time, "monotonic", lambda: later)
+    assert trends.screen({"run": str(run_id)}).parts["training-funnel"] != before
 
 
 def test_another_run_is_followed_from_its_newest_iteration(add_run, add_steps):
