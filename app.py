@@ -33,6 +33,7 @@ from codelutra.snapshot_state import address
 from codelutra.snapshots import LAST_S, restore_if_empty
 from pages import live, shell
 from pages.gate import MAX_BODY_MB, Gate
+from pages.reloading import Reloading
 from pages.roles import LOCAL, USERS, Access, GuardedBlocks
 from storage import alive, jobs
 from storage.db import StorageError
@@ -187,7 +188,10 @@ def launch(blocks: GuardedBlocks, host: str, port: int) -> None:
         head=shell.head_script(),
         app_kwargs={
             "routes": [Route("/health", answer_health), Route(live.PATH, blocks.live.answer)],
-            "middleware": [Middleware(Gate, LOCAL if blocks.access.is_desk else ())],
+            "middleware": [
+                Middleware(Gate, LOCAL if blocks.access.is_desk else ()),
+                Middleware(Reloading),
+            ],
         },
     )
     adopt(("uvicorn", "uvicorn.error", "uvicorn.access"))

@@ -1,5 +1,7 @@
 """A machine that vanishes from the network with its worker: Linux gives us one, behind a cable."""
 
+import ctypes
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from tests.test_worker import SMALL, assert_complete
 HERE, THERE = "10.213.77.1", "10.213.77.2"  # the two ends of the cable
 NETWORK = f"{HERE}/30"
 SLACK_S = 15.0
+CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,22 @@ class Machine:
 
 def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """For this thread, and the processes and threads that it starts: a browser that another test
+    has open drops what it loads whenever the network of its machine changes."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as outer:
+        if libc.unshare(CLONE_NEWNET):
+            why = os.strerror(ctypes.get_errno())
+            pytest.skip(f"no network of its own can be made here: {why}")
+        try:
+            ip("link", "set", "lo", "up")
+            yield
+        finally:
+            assert libc.setns(outer.fileno(), CLONE_NEWNET) == 0
 
 
 @contextmanager
@@ -67,7 +86,7 @@ def test_a_run_is_taken_up_when_its_machine_has_vanished(
     """Whose worker, which lives on behind the cut, has ended by then what it was doing."""
     if not programs():
         pytest.skip("PostgreSQL is not installed")
-    with new_machine() as machine, private_postgres([NETWORK]) as server:
+    with own_network(), new_machine() as machine, private_postgres([NETWORK]) as server:
         url = server.new_database()
         monkeypatch.setenv("DATABASE_URL", url)
         jobs.prepare(home)

@@ -51,6 +51,49 @@ def test_a_page_whose_server_is_silent_says_so_until_it_answers(shared_app, page
     expect(note).to_have_count(0, timeout=SOON)
 
 
+def kinds_of_script(page, url):
+    """Of those that a page is made of: what it begins with, of all pages, and of one component."""
+    scripts = []
+    page.on("response", lambda got: "/assets/" in got.url and scripts.append(got.url))
+    page.goto(url)
+    expect(page.locator("#worker-state")).to_contain_text("worker running", timeout=SOON)
+    assert len(scripts) > 20
+    return scripts[0], scripts[5], scripts[-1]
+
+
+def test_a_page_that_was_fetched_in_part_is_loaded_again(shared_app, browser, page):
+    """As when the network of its machine changes: Chromium drops what it is loading then."""
+    for url in kinds_of_script(page, shared_app.url):
+        fresh = browser.new_page()
+        fresh.route(url, lambda route: route.abort(), times=1)
+        with fresh.expect_event("requestfailed", lambda request, url=url: request.url == url):
+            fresh.goto(shared_app.url)
+        worker = fresh.locator("#worker-state")
+        expect(worker).to_contain_text("worker running", timeout=SOON)
+        expect(fresh.locator("#half-page")).to_have_count(0)
+        fresh.close()
+
+
+def test_a_page_that_never_comes_whole_says_so(shared_app, page):
+    page.route("**/assets/HTML-*.js", lambda route: route.abort())
+    page.goto(shared_app.url)
+    note = page.locator("#half-page")
+    expect(note).to_contain_text("A part of this page did not arrive", timeout=SOON)
+    page.unroute_all()
+    note.get_by_role("button").click()
+    expect(page.locator("#worker-state")).to_contain_text("worker running", timeout=SOON)
+    expect(note).to_have_count(0)
+
+
+def test_a_page_at_work_is_not_loaded_again_by_itself(shared_app, page):
+    page.goto(shared_app.url)
+    expect(page.locator("#worker-state")).to_contain_text("worker running", timeout=SOON)
+    page.evaluate("window.isTheSame = true")
+    page.evaluate("window.dispatchEvent(new Event('vite:preloadError'))")
+    expect(page.locator("#half-page")).to_be_visible()
+    assert page.evaluate("window.isTheSame")
+
+
 def test_a_page_says_that_its_visitor_is_signed_out(stopped_app, page, monkeypatch):
     monkeypatch.setenv("CODELUTRA_USERS", "eve:viewer:a-long-password")
     stopped_app.start("--host", "127.0.0.2")

@@ -15,7 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
-from pages import shell
+from pages import reloading, shell
 from storage import db
 from storage.lock import WorkerLock, find_worker
 
@@ -38,6 +38,13 @@ def client(store: Path) -> Iterator[Client]:
     app.launch(blocks, "127.0.0.1", port)
     yield Client(blocks.local_url, verbose=False)
     blocks.close(verbose=False)
+
+
+def test_what_notices_a_missing_part_is_first_in_the_page(client):
+    page = httpx.get(client.src)
+    script = reloading.SCRIPT.read_text()
+    assert page.text.index("<head>") + len("<head><script>") == page.text.index(script)
+    assert httpx.head(client.src).headers["content-type"] == page.headers["content-type"]
 
 
 def test_a_run_is_started_listed_and_followed(client, add_run):
