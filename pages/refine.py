@@ -82,6 +82,7 @@ class RefineTab:
     """What is needed around the tab."""
 
     picker: gr.Dropdown
+    look: gr.State
     timer: gr.Timer  # of the form
     outputs: list[Any]
 
@@ -130,7 +131,7 @@ def render() -> RefineTab:
     api(refine_api.list_runs, api_name="runs")
     api(refine_api.start_run, api_name="start_run")
     api(refine_api.run_status, api_name="run_status")
-    return RefineTab(column.picker, made.timer, column.outputs)
+    return RefineTab(column.picker, column.look, made.timer, column.outputs)
 
 
 def _column() -> _Column:

@@ -151,6 +151,11 @@ def run_exists(run_id: int) -> bool:
         return queries.get_run(session, run_id=run_id) is not None
 
 
+def any_run_exists() -> bool:
+    with db.open_session() as session:
+        return queries.count_runs(session) > 0
+
+
 def first_shown(rows: Sequence[RunRow]) -> int | None:
     """The run a visitor sees first: the newest one under way, else the newest queued, else any."""
     for wanted in (ACTIVE, (RunStatus.QUEUED,)):

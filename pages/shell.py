@@ -15,7 +15,7 @@ from pages.caveats import banner
 from pages.format import text
 from pages.pair_look import Look
 from pages.roles import DESK, Access, GuardedBlocks, Role, caller
-from pages.run_view import run_exists
+from pages.run_view import any_run_exists, run_exists
 from storage import db
 from storage.at_work import worker_at_work
 from storage.lock import Worker
@@ -173,13 +173,15 @@ def build(access: Access | None = None) -> GuardedBlocks:
 
         # A tab is selected when the page is built, too: then no run is chosen yet, and
         # `open_address` alone says what to show.
-        def open_refine(run_id: int | None) -> list[Any]:
+        def open_refine(run_id: int | None, look: run_news.Look) -> list[Any]:
             if not run_id:
                 return [gr.skip()] * (len(timers) + len(run_view.outputs))
-            return [*_active("refine"), *run_news.show(run_news.Look(run_id))]
+            is_same = run_id == look.run_id
+            now = look if is_same else run_news.Look(run_id)
+            return [*_active("refine"), *run_news.show(now, keeps_notes=is_same)]
 
         def open_trends(run_id: int | None, *seen: Any) -> list[Any]:
-            if not run_id:
+            if not run_id and any_run_exists():
                 return [gr.skip()] * (len(timers) + len(trend_view.outputs))
             return [*_active("trends"), *trends.show_lately(run_id, *seen)]
 
@@ -210,7 +212,8 @@ def build(access: Access | None = None) -> GuardedBlocks:
         ]
         read = blocks.load(open_address, None, opened, **speaking)
         read.then(None, run_view.picker, js="run => window.codelutra.follow(run)")
-        refine_tab.select(open_refine, trend_view.picker, [*timers, *run_view.outputs], **quiet)
+        of_run = [trend_view.picker, run_view.look]
+        refine_tab.select(open_refine, of_run, [*timers, *run_view.outputs], **quiet)
         trends_tab.select(
             open_trends,
             [run_view.picker, *trend_view.inputs[1:]],

@@ -15,6 +15,7 @@ from pages.ablation import render_ablation, show_ablation
 from pages.downloads import render_downloads
 from pages.drawings import Place, drawn, render_drawings
 from pages.figures import empty_figure
+from pages.format import READING
 from pages.overlay import MAX_RUNS, RunLine, with_passes
 from pages.promotion import promoted
 from pages.run_view import newest_gain
@@ -28,7 +29,7 @@ from pages.training_section import (
     section_parts,
     show_section,
 )
-from pages.trend_head import EMPTY, head
+from pages.trend_head import head
 from pages.trend_runs import Shown, shown_runs
 from pages.trend_table import tables
 from pages.what_changed import (
@@ -203,7 +204,7 @@ def render() -> TrendsTab:
             label="Overlay", choices=[], multiselect=True, visible=False,
             max_choices=MAX_RUNS - 1, elem_id="trend-others",
         )  # fmt: skip
-    top = gr.HTML(EMPTY, js_on_load=live.on_load("trend-head"), elem_id="trend-head")
+    top = gr.HTML(READING, js_on_load=live.on_load("trend-head"), elem_id="trend-head")
     with gr.Column(visible=False, elem_id="trend-figures") as figures:
         # Gradio brings Plotly along with its first plot; this one only fetches it.
         gr.Plot(empty_figure(10), visible="hidden")
