@@ -1,27 +1,25 @@
 """Do people who look on slow a run down? `python -m benchmarks.viewers [--quick]`
 
-The same starter run is made again and again, its sampling and its training cut into blocks of work.
-In one run 200 visitors (`benchmarks.visits`) look at the page during every second block, in the
-next during the others, so that the same work is timed with and without them; and of two neighbours
-one is timed with them first, the other without, so that what the machine does beside cancels out.
+While a starter run samples and trains, 200 visitors on the page (`benchmarks.visits`) look for
+some seconds, then do not, in turn: what the run does in a second in neighbouring windows is
+compared, so that neither what it does nor what else the machine does in these minutes counts.
 The load itself is made on the same machine, at nice 19: its share is told beside the result.
 """
 
 import argparse
 import json
-import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from benchmarks.claims import Claim, finish, interval
@@ -32,44 +30,38 @@ from storage.run_status import RunStatus
 
 VIEWERS = 200
 LOAD_NICE = 19
-PHASES = ("sample", "train")  # those that take minutes and every core
-BLOCKS = 16  # of a phase, an even number
-SETTLING = 0.25  # of a block, that much at its begin does not count
+WINDOW_S, SETTLE_S = 20.0, 2.0  # of a window, that much at its begin does not count
 POLL_S = 0.25
+PHASES = ("sample", "train")  # those that take minutes and every core
 OVER = (RunStatus.COMPLETED, RunStatus.FAILED)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smaller run, twice")
+    parser.add_argument("--quick", action="store_true", help="a smaller run")
     parser.add_argument("--viewers", type=int, default=VIEWERS)
     options = parser.parse_args()
     config = RefineConfig.for_model(
         "starter",
         iterations=1,
-        max_train=100 if options.quick else 300,
+        max_train=150 if options.quick else 400,
         max_heldout=10,
         sampling={"num_samples": 200, "extra_samples": 0},
         training={"epochs": 3},
     )
-    slowdowns: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         lab = KillLab(Path(folder, "home"))
         try:
             wait_until_up(lab.port)
-            web = WebProcess(lab.web_pid)
-            warm_up(web, config)
+            unvisited = warm_up(lab, config)
             load = Load(lab.port, options.viewers)
-            for _ in range(1 if options.quick else 2):
-                times = [block_times(web, load, submit(config), turn) for turn in (0, 1)]
-                found = slowdowns_of(*times)
-                print([round(each, 3) for each in found], flush=True)
-                slowdowns += found
+            windows = list(in_turn(lab, load, submit(config)))
             met = load.end()
         finally:
             lab.close()
+    slowdowns = slowdowns_of(windows)
     low, high = interval(slowdowns)
-    print(f"{len(slowdowns)} pairs of blocks: {low:+.1%} to {high:+.1%} with 95 % confidence")
+    print(f"{len(slowdowns)} pairs of windows: {low:+.1%} to {high:+.1%} with 95 % confidence")
     return finish(
         [
             Claim("run_slowdown", statistics.fmean(slowdowns), ceiling=0.05),
@@ -77,10 +69,22 @@ def main() -> int:
         ],
         viewers=options.viewers,
         interval=[round(low, 4), round(high, 4)],
-        median=round(statistics.median(slowdowns), 4),
-        web_cores=web.cores(),
+        slowdowns=[round(each, 3) for each in slowdowns],
+        web_cores={
+            "nobody": round(unvisited, 3),
+            "paused": web_cores(windows, is_seen=False),
+            "looked_at": web_cores(windows, is_seen=True),
+        },
         visitors=met,
     )
+
+
+@dataclass(frozen=True)
+class Window:
+    phase: str  # empty where it was not one alone, or too little was done to tell
+    is_seen: bool
+    rate: float  # tokens sampled, or training steps, a second
+    web_cores: float
 
 
 class Load:
@@ -96,13 +100,10 @@ class Load:
         )
         assert self._process.stdout
         assert self._process.stdout.readline() == "all are here\n"
-        self.is_looking = False
 
     def set_looking(self, is_looking: bool) -> None:
-        if is_looking != self.is_looking:
-            assert self._process.stdin
-            print("look" if is_looking else "pause", file=self._process.stdin, flush=True)
-        self.is_looking = is_looking
+        assert self._process.stdin
+        print("look" if is_looking else "pause", file=self._process.stdin, flush=True)
 
     def end(self) -> dict[str, Any]:
         output, _ = self._process.communicate("end\n")
@@ -110,102 +111,71 @@ class Load:
         return told
 
 
-class WebProcess:
-    """What it costs, by whether somebody looks."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-        self._spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        self.begin()
-
-    def begin(self) -> None:
-        self._before = self._now()
-
-    def count(self, state: str) -> None:
-        """What was spent since it began, or was last counted, was spent in this state."""
-        now = self._now()
-        for place in (0, 1):
-            self._spent[state][place] += now[place] - self._before[place]
-        self._before = now
-
-    def cores(self) -> dict[str, float]:
-        return {state: round(cpu / wall, 3) for state, (cpu, wall) in self._spent.items()}
-
-    def _now(self) -> tuple[float, float]:
-        times = self._process.cpu_times()
-        return times.user + times.system, time.monotonic()
-
-
-@dataclass
-class Course:
-    """When how much of a phase was done."""
-
-    at: list[float] = field(default_factory=list)  # seconds
-    done: list[float] = field(default_factory=list)  # blocks
-
-    def add(self, at: float, done: float) -> None:
-        if not self.done or done > self.done[-1]:
-            self.at.append(at)
-            self.done.append(done)
-
-    def seconds(self, block: int) -> float | None:
-        """Of what counts of a block; None where it was not seen whole."""
-        began, ended = block + SETTLING, block + 1
-        if not self.done or self.done[0] > began or self.done[-1] < ended:
-            return None
-        return float(np.diff(np.interp([began, ended], self.done, self.at))[0])
-
-
-def warm_up(web: WebProcess, config: RefineConfig) -> None:
-    """A small run that nobody looks at, without a session of a visitor."""
+def warm_up(lab: KillLab, config: RefineConfig) -> float:
+    """A small run that nobody looks at. Returns the cores that the web process took."""
     run_id = submit(config.model_copy(update={"max_train": 20}))
-    web.begin()
+    started, before = time.monotonic(), cpu_seconds(lab.web_pid)
     while not is_over(run_id):
         time.sleep(POLL_S)
-    web.count("nobody")
+    return (cpu_seconds(lab.web_pid) - before) / (time.monotonic() - started)
 
 
-def block_times(
-    web: WebProcess, load: Load, run_id: int, turn: int
-) -> dict[tuple[str, int], float]:
-    """Seconds by phase and block. Visitors look in even blocks, or in odd ones when `turn` is 1."""
-    courses = {phase: Course() for phase in PHASES}
-    web.begin()
+def in_turn(lab: KillLab, load: Load, run_id: int) -> Iterator[Window]:
+    """Without visitors, with, with, without, and so on, until the run is over."""
+    number = 0
     while not is_over(run_id):
-        time.sleep(POLL_S)
-        web.count("looked_at" if load.is_looking else "paused")
+        is_seen = number % 4 in (1, 2)
+        load.set_looking(is_seen)
+        window = watch(lab, run_id, is_seen)
+        print(window, flush=True)
+        yield window
+        number += 1
+    assert jobs.status(run_id) is RunStatus.COMPLETED, jobs.error(run_id)
+
+
+def watch(lab: KillLab, run_id: int, is_seen: bool) -> Window:
+    """What the run does in a window, from when something was finished to when the last was."""
+    time.sleep(SETTLE_S)
+    started, cpu = time.monotonic(), cpu_seconds(lab.web_pid)
+    seen: list[tuple[float, str, int]] = []  # when what of which phase was done
+    while time.monotonic() < started + WINDOW_S - SETTLE_S:
         with db.open_session() as session:
             row = queries.progress(session, run_id=run_id)
-        if row and row.phase in courses and row.total:
-            done = BLOCKS * row.done / row.total
-            courses[row.phase].add(row.updated_at.timestamp(), done)
-            load.set_looking(int(done) % 2 == turn)
-        else:
-            load.set_looking(False)
-    assert jobs.status(run_id) is RunStatus.COMPLETED, jobs.error(run_id)
-    return {
-        (phase, block): seconds
-        for phase, course in courses.items()
-        for block in range(BLOCKS)
-        if (seconds := course.seconds(block)) is not None
-    }
+            tokens = queries.phase_tokens(session, run_id=run_id)
+        if row and (not seen or row.updated_at.timestamp() != seen[-1][0]):
+            drawn = tokens.get(row.iteration, {}).get("sample", 0)
+            done = drawn if row.phase == "sample" else row.done
+            seen.append((row.updated_at.timestamp(), row.phase, done))
+        time.sleep(POLL_S)
+    web = (cpu_seconds(lab.web_pid) - cpu) / (time.monotonic() - started)
+    phases = {phase for _, phase, _ in seen}
+    if len(phases) != 1 or len(seen) < 4 or not phases & set(PHASES):
+        return Window("", is_seen, 0.0, web)
+    (began, _, first), (ended, phase, last) = seen[1], seen[-1]  # the first one may be old
+    return Window(phase, is_seen, (last - first) / (ended - began), web)
 
 
-def slowdowns_of(
-    even: dict[tuple[str, int], float], odd: dict[tuple[str, int], float]
-) -> list[float]:
-    """Of each two neighbouring blocks; visitors looked in the even or in the odd ones."""
+def slowdowns_of(windows: list[Window]) -> list[float]:
+    """Of each two neighbours, one of which was looked at, that are in one phase."""
     found = []
-    for phase in PHASES:
-        for block in range(0, BLOCKS, 2):
-            one, two = (phase, block), (phase, block + 1)
-            if {one, two} <= even.keys() & odd.keys():
-                found.append(math.sqrt(even[one] / odd[one] * odd[two] / even[two]) - 1)
+    for one, other in pairwise(windows):
+        if one.phase and one.phase == other.phase and one.is_seen != other.is_seen:
+            seen, alone = (one, other) if one.is_seen else (other, one)
+            found.append(alone.rate / seen.rate - 1)
     return found
+
+
+def web_cores(windows: list[Window], *, is_seen: bool) -> float:
+    return round(statistics.fmean(w.web_cores for w in windows if w.is_seen == is_seen), 3)
 
 
 def is_over(run_id: int) -> bool:
     return jobs.status(run_id) in OVER
+
+
+def cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 if __name__ == "__main__":
